@@ -1,0 +1,48 @@
+// Package ingest takes one message its whole way: where the lead is, what it says, whose it is, and what became of the message.
+// It knows the format and the business; it does not know IMAP, Redis or Prometheus.
+package ingest
+
+import (
+	"context"
+	"time"
+)
+
+// Fate is what became of a message at one Place. It is set once.
+type Fate string
+
+// The fates of a message.
+const (
+	FateLead        Fate = "lead"        // a new lead
+	FateTouch       Fate = "touch"       // a returning customer's
+	FateDuplicate   Fate = "duplicate"   // the same enquiry again
+	FateReplay      Fate = "replay"      // the same message again, in another place
+	FateOther       Fate = "other"       // no lead in it
+	FateQuarantined Fate = "quarantined" // it claims to hold a lead that could not be read, or broke a limit or a trust rule
+	FateSkipped     Fate = "skipped"     // older than the mailbox's start
+	FateGone        Fate = "gone"        // expunged before it was read
+)
+
+// Fates lists every Fate.
+var Fates = []Fate{FateLead, FateTouch, FateDuplicate, FateReplay, FateOther, FateQuarantined, FateSkipped, FateGone}
+
+// Place is where a message lies. A UID means something only beside its UIDVALIDITY (RFC 9051, section 2.3.1.1).
+type Place struct {
+	Mailbox     string // the configured name
+	UIDValidity uint32
+	UID         uint32
+}
+
+// Message is one mail as delivered.
+type Message struct {
+	Place   Place
+	Arrived time.Time // IMAP INTERNALDATE
+	Raw     []byte
+	// TooLarge says that the mail is over the size limit and Raw holds at most its beginning.
+	TooLarge bool
+}
+
+// A Handler decides a message and returns only when the decision is stored.
+// An error means that nobody knows what became of it: the message stays unsettled and is handed over again later.
+type Handler interface {
+	Handle(ctx context.Context, m Message) (Fate, error)
+}

@@ -1,0 +1,86 @@
+package router
+
+import (
+	"strings"
+	"time"
+)
+
+// Channel is how a lead came.
+type Channel string
+
+// The channels.
+const (
+	Email   Channel = "email"
+	HTTP    Channel = "http"
+	PhoneUp Channel = "phone"
+	WalkIn  Channel = "walk-in"
+)
+
+// Valid says whether c is one of the channels.
+func (c Channel) Valid() bool {
+	switch c {
+	case Email, HTTP, PhoneUp, WalkIn:
+		return true
+	}
+	return false
+}
+
+// DeskSales is the desk that the rotation serves.
+const DeskSales = "sales"
+
+// An Arrival is one enquiry as it came in. The same Token at the same store is the same arrival, however often it is taken.
+type Arrival struct {
+	Token   string // identity: what the message is and which of its leads this is; opaque, never personal data
+	Place   string // where it was read; the same token from another place is a replay
+	Channel Channel
+	Source  string // a slug, see Slug
+	Desk    string // empty means DeskSales
+	At      time.Time
+	Enquiry Enquiry
+	By      string // who entered it by hand
+	Actor   string // the acting token's name
+	Named   string // the salesperson whom a trusted source names
+	Message string // the mail's Message-ID, for threads
+	Note    string
+}
+
+// Disposition is what an arrival turned out to be.
+type Disposition string
+
+// The dispositions.
+const (
+	DispositionNew       Disposition = "new"
+	DispositionTouch     Disposition = "touch"
+	DispositionDuplicate Disposition = "duplicate"
+	DispositionReplay    Disposition = "replay"
+)
+
+// Slug turns a name into a source: at most 40 of [a-z0-9-], or "unknown".
+func Slug(name string) string {
+	var b strings.Builder
+	dash := false
+	for _, r := range strings.ToLower(name) {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			if dash && b.Len() > 0 {
+				b.WriteByte('-')
+			}
+			dash = false
+			b.WriteRune(r)
+		default:
+			dash = true
+		}
+		if b.Len() >= 40 {
+			break
+		}
+	}
+	s := b.String()
+	if len(s) > 40 {
+		s = s[:40]
+	}
+	s = strings.Trim(s, "-")
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}

@@ -1,0 +1,79 @@
+package router
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"time"
+)
+
+// Assign is the manual pick: it wins and is never overwritten by the rotation. It counts as a turn unless configured not to.
+func (r *Router) Assign(ctx context.Context, id, to, reason, by, actor string) (*Lead, error) {
+	store, err := r.StoreOf(id)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := r.rooftop(store)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := f.Person(to); !ok {
+		return nil, fault("owner", "nobody of id %q at store %s", to, f.ID)
+	}
+	if len(reason) > 200 {
+		return nil, fault("reason", "longer than 200 bytes")
+	}
+	return retry(ctx, func() (*Lead, error) {
+		l, err := r.store.Lead(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if l.State.Closed() {
+			return nil, fault("owner", "lead %s is closed as %s", id, l.State)
+		}
+		if l.Owner == to && l.State != Waiting {
+			return l, nil // asked for again, or already so
+		}
+		now := r.store.Now()
+		if _, err := r.store.Deal(ctx, store, &Dealing{
+			Now: now, Lead: id, Version: l.Version, Kind: KindAssigned, To: to, Charge: !f.Routing.ManualTurnsFree && f.onRoster(to),
+			Reason: reason, By: by, Actor: actor, Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax,
+			Timers: f.redealt(l, now, false), Waited: waited(l, now),
+		}); err != nil {
+			return nil, err
+		}
+		return r.store.Lead(ctx, id)
+	})
+}
+
+func (f *Rooftop) onRoster(id string) bool {
+	return slices.ContainsFunc(f.Roster, func(s Salesperson) bool { return s.ID == id })
+}
+
+// redealt are the timers of a lead that gets a new owner now. A manual pick is never taken away by the rotation.
+func (f *Rooftop) redealt(l *Lead, now time.Time, again bool) Timers {
+	t := f.timers(l.ArrivedAt, now)
+	t.Due, t.Close = l.Timers.Due, l.Timers.Close
+	if !l.Untouched() {
+		t.Warn, t.Reassign = time.Time{}, time.Time{}
+	}
+	if l.Running.Response.IsZero() {
+		t.PersonDue = time.Time{}
+	}
+	if !again {
+		t.Reassign = time.Time{}
+	}
+	return t
+}
+
+// waited is how long a held lead's clock to assignment has run.
+func waited(l *Lead, now time.Time) float64 {
+	start := l.ArrivedAt
+	if !l.Running.Attempt.IsZero() {
+		start = l.Running.Attempt
+	}
+	return max(0, now.Sub(start).Seconds())
+}
+
+// token is an identity for a call that has none.
+func token() string { return rand.Text() }

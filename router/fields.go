@@ -1,0 +1,222 @@
+package router
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Fields are a lead as it is stored and as events tell of it: one short name for each thing, values of at most 64 bytes, times in
+// milliseconds since 1970. None is personal.
+//
+//	ch so sl dk   channel, source, source as a label, desk
+//	ow cb st      owner, who covers, state
+//	fe            number of the event that made it
+//	ar as la dl   arrived, assigned, last activity, response due
+//	ra rr rc      start of the running clocks to attempt, response, contact
+//	tw td tp tr tx  timers: warn, due, person's due, reassign, closing time
+//	rn mi         re-deals, who missed it (joined by commas)
+//	cp cc         whose turn it cost, and the cost
+//	to            turnover: state|due|by|cause|outcome|reason
+//	xt xr xc      last stop of the clocks to attempt, response, contact: event|start|at|open ms|how|by
+//	n t1..tn      arrivals: at|channel|source|disposition|print of ids|print of content
+//	e<event>      evidence: kind|at|by|channel|how|outcome|reason|undone
+//	fg            1 once forgotten
+type Fields map[string]string
+
+// TimerCodes are the letters of the timers, each a field "t"+letter.
+const TimerCodes = "wdprx"
+
+// Fields encodes a lead.
+func (l *Lead) Fields() Fields {
+	f := Fields{
+		"ch": string(l.Channel), "so": l.Source, "sl": l.Label, "dk": l.Desk,
+		"ow": l.Owner, "cb": l.CoveredBy, "st": string(l.State),
+		"ar": millis(l.ArrivedAt), "la": millis(l.Activity),
+		"ra": millis(l.Running.Attempt), "rr": millis(l.Running.Response), "rc": millis(l.Running.Contact),
+		"mi": strings.Join(l.Missed, ","), "cp": l.Charged.Person,
+		"n": strconv.Itoa(len(l.Touches)),
+	}
+	if l.Assigned != nil {
+		f["as"] = millis(*l.Assigned)
+	}
+	if l.DueAt != nil {
+		f["dl"] = millis(*l.DueAt)
+	}
+	if l.First > 0 {
+		f["fe"] = strconv.FormatInt(l.First, 10)
+	}
+	if l.Redeals > 0 {
+		f["rn"] = strconv.Itoa(l.Redeals)
+	}
+	if l.Charged.Cost != 0 {
+		f["cc"] = strconv.FormatInt(l.Charged.Cost, 10)
+	}
+	l.Timers.fields(f)
+	if t := l.Turnover; t != nil {
+		f["to"] = join(string(t.State), millis(t.DueAt), t.By, t.Cause, t.Outcome, t.Reason)
+	}
+	for c, s := range l.Stops {
+		if name, ok := stopFields[c]; ok {
+			f[name] = join(strconv.FormatInt(s.Event, 10), millis(s.Started), millis(s.At), strconv.FormatInt(int64(s.OpenSeconds*1000), 10), string(s.How), s.By)
+		}
+	}
+	for i, t := range l.Touches {
+		f["t"+strconv.Itoa(i+1)] = join(millis(t.At), string(t.Channel), t.Source, string(t.Disposition), t.IDPrint, t.ContentPrint)
+	}
+	for _, e := range l.Evidence {
+		undone := ""
+		if e.Undone {
+			undone = "1"
+		}
+		f["e"+strconv.FormatInt(e.Seq, 10)] = join(string(e.Kind), millis(e.At), e.By, e.Channel, string(e.How), e.Outcome, e.Reason, undone)
+	}
+	if !l.Personal {
+		f["fg"] = "1"
+	}
+	for k, v := range f {
+		if v == "" {
+			delete(f, k)
+		}
+	}
+	return f
+}
+
+var stopFields = map[Clock]string{ClockAttempt: "xt", ClockResponse: "xr", ClockContact: "xc"}
+
+func (t Timers) fields(f Fields) {
+	for code, at := range t.byCode() {
+		if !at.IsZero() {
+			f["t"+code] = millis(at)
+		}
+	}
+}
+
+func (t Timers) byCode() map[string]time.Time {
+	return map[string]time.Time{"w": t.Warn, "d": t.Due, "p": t.PersonDue, "r": t.Reassign, "x": t.Close}
+}
+
+// ByCode maps each letter of TimerCodes to its instant in milliseconds, without those that do not run.
+func (t Timers) ByCode() map[string]int64 {
+	m := map[string]int64{}
+	for code, at := range t.byCode() {
+		if !at.IsZero() {
+			m[code] = at.UnixMilli()
+		}
+	}
+	return m
+}
+
+// LeadFromFields decodes a lead and derives from its arrivals and evidence what follows from them.
+func LeadFromFields(store, id string, version int64, f Fields) (*Lead, error) {
+	d := decoder{f: f}
+	l := &Lead{
+		ID: id, Store: store, Version: version,
+		Channel: Channel(f["ch"]), Source: f["so"], Label: f["sl"], Desk: f["dk"],
+		Owner: f["ow"], CoveredBy: f["cb"], State: State(f["st"]),
+		ArrivedAt: d.time("ar"), Activity: d.time("la"),
+		Running:  Running{Attempt: d.time("ra"), Response: d.time("rr"), Contact: d.time("rc")},
+		Timers:   Timers{Warn: d.time("tw"), Due: d.time("td"), PersonDue: d.time("tp"), Reassign: d.time("tr"), Close: d.time("tx")},
+		First:    d.int("fe"),
+		Redeals:  int(d.int("rn")),
+		Charged:  Charge{Person: f["cp"], Cost: d.int("cc")},
+		Personal: f["fg"] == "",
+		Stops:    map[Clock]Stop{},
+	}
+	if t := d.time("as"); !t.IsZero() {
+		l.Assigned = &t
+	}
+	if t := d.time("dl"); !t.IsZero() {
+		l.DueAt = &t
+	}
+	if f["mi"] != "" {
+		l.Missed = strings.Split(f["mi"], ",")
+	}
+	if s := f["to"]; s != "" {
+		p := d.split("to", s, 6)
+		l.Turnover = &Turnover{State: TurnoverState(p[0]), DueAt: d.millis("to", p[1]), By: p[2], Cause: p[3], Outcome: p[4], Reason: p[5]}
+	}
+	for c, name := range stopFields {
+		if s := f[name]; s != "" {
+			p := d.split(name, s, 6)
+			st := Stop{Event: d.number(name, p[0]), Started: d.millis(name, p[1]), At: d.millis(name, p[2]), How: How(p[4]), By: p[5]}
+			st.WallSeconds, st.OpenSeconds = st.At.Sub(st.Started).Seconds(), float64(d.number(name, p[3]))/1000
+			l.Stops[c] = st
+		}
+	}
+	for i := int64(1); i <= d.int("n"); i++ {
+		name := "t" + strconv.FormatInt(i, 10)
+		p := d.split(name, f[name], 6)
+		l.Touches = append(l.Touches, Touch{N: int(i), At: d.millis(name, p[0]), Channel: Channel(p[1]), Source: p[2], Disposition: Disposition(p[3]), IDPrint: p[4], ContentPrint: p[5]})
+	}
+	for name, s := range f {
+		if name[0] == 'e' {
+			p := d.split(name, s, 8)
+			l.Evidence = append(l.Evidence, Evidence{
+				Seq: d.number(name, name[1:]), Kind: Kind(p[0]), At: d.millis(name, p[1]), By: p[2], Channel: p[3], How: How(p[4]), Outcome: p[5], Reason: p[6], Undone: p[7] == "1",
+			})
+		}
+	}
+	if d.err != nil {
+		return nil, fmt.Errorf("lead %s: %w", id, d.err)
+	}
+	sortEvidence(l.Evidence)
+	l.Milestones = live(l.Touches, l.Evidence).milestones
+	return l, nil
+}
+
+type decoder struct {
+	f   Fields
+	err error
+}
+
+func (d *decoder) int(name string) int64 { return d.number(name, d.f[name]) }
+
+func (d *decoder) time(name string) time.Time { return d.millis(name, d.f[name]) }
+
+func (d *decoder) millis(name, s string) time.Time {
+	if n := d.number(name, s); n != 0 {
+		return time.UnixMilli(n).UTC()
+	}
+	return time.Time{}
+}
+
+func (d *decoder) number(name, s string) int64 {
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil && d.err == nil {
+		d.err = fmt.Errorf("field %s: not a number", name)
+	}
+	return n
+}
+
+func (d *decoder) split(name, s string, n int) []string {
+	p := strings.Split(s, "|")
+	if len(p) != n {
+		if d.err == nil {
+			d.err = fmt.Errorf("field %s: %d parts, want %d", name, len(p), n)
+		}
+		return make([]string, n)
+	}
+	return p
+}
+
+// join packs values; the separator cannot stand in one, since all are numbers, slugs or our own words.
+func join(parts ...string) string {
+	for i, p := range parts {
+		if strings.ContainsRune(p, '|') {
+			parts[i] = strings.ReplaceAll(p, "|", "-")
+		}
+	}
+	return strings.Join(parts, "|")
+}
+
+func millis(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(t.UnixMilli(), 10)
+}

@@ -1,0 +1,216 @@
+package router
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"unicode"
+
+	"github.com/nyaruka/phonenumbers"
+	"golang.org/x/text/unicode/norm"
+)
+
+// E164 reads a phone number as written in the given country (ISO 3166, two letters; US where empty). It returns an empty string for
+// what cannot be a number.
+func E164(raw, country string) string {
+	if country == "" {
+		country = "US"
+	}
+	if len(raw) > 64 {
+		return ""
+	}
+	n, err := phonenumbers.Parse(raw, strings.ToUpper(country))
+	if err != nil || !phonenumbers.IsPossibleNumber(n) {
+		return ""
+	}
+	return phonenumbers.Format(n, phonenumbers.E164)
+}
+
+// NormalEmail is an address as it is compared: trimmed and lower-cased. It returns an empty string for what cannot be an address.
+func NormalEmail(s string) string {
+	s = strings.ToLower(strings.TrimSpace(s))
+	s = strings.TrimPrefix(s, "mailto:")
+	local, domain, ok := strings.Cut(s, "@")
+	if !ok || local == "" || len(s) > 254 || strings.ContainsAny(s, " \t\r\n<>\",;()") || strings.Contains(domain, "@") {
+		return ""
+	}
+	if !strings.Contains(domain, ".") || strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, "..") {
+		return ""
+	}
+	return s
+}
+
+// normalName is a name as it is compared: without accents, case, or anything but letters and digits.
+func normalName(s string) string {
+	var b strings.Builder
+	for _, r := range norm.NFD.String(strings.ToLower(s)) {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			b.WriteRune(r)
+		}
+	}
+	switch n := b.String(); n {
+	case "unknown", "na", "none", "null", "nn", "nameunknown", "notprovided", "anonymous":
+		return ""
+	default:
+		return n
+	}
+}
+
+// names gives first and last as far as they are known; a whole name is split only into first word and last word.
+func (n Name) names() (given, family string) {
+	given, family = normalName(n.First), normalName(n.Last)
+	if (given == "" || family == "") && n.Full != "" {
+		words := strings.Fields(n.Full)
+		if len(words) >= 2 {
+			if given == "" {
+				given = normalName(words[0])
+			}
+			if family == "" {
+				family = normalName(words[len(words)-1])
+			}
+		}
+	}
+	return given, family
+}
+
+// nobodysEmail tells the addresses that identify nobody.
+func nobodysEmail(e string) bool {
+	local, domain, _ := strings.Cut(e, "@")
+	switch domain {
+	case "none.com", "noemail.com", "noemail.net", "nomail.com", "na.com", "email.com", "test.com", "example.invalid", "notprovided.com", "unknown.com", "no.com", "donotreply.com":
+		return true
+	}
+	for _, d := range relayDomains {
+		if domain == d || strings.HasSuffix(domain, "."+d) {
+			return true
+		}
+	}
+	switch local {
+	case "none", "noemail", "no-email", "noreply", "no-reply", "donotreply", "do-not-reply", "na", "n.a", "notprovided", "not-provided", "declined", "refused", "unknown":
+		return true
+	}
+	return false
+}
+
+// relayDomains are where vendors make up an address for each enquiry or answer for many customers.
+var relayDomains = []string{"messages.cargurus.com", "messages.autotrader.com", "reply.craigslist.org", "messages.offerup.com", "facebookmail.com", "partners.gumtree.com", "leads.autotrader.com"}
+
+// nobodysPhone tells the numbers that identify nobody: all one digit, or the 555-01xx that are nobody's only when all alike.
+func nobodysPhone(e164 string) bool {
+	digits := strings.TrimPrefix(e164, "+")
+	if len(digits) < 7 {
+		return true
+	}
+	tail := digits[len(digits)-7:]
+	return strings.Count(tail, tail[:1]) == len(tail) || strings.HasSuffix(digits, "1234567890")
+}
+
+// A Hasher keys everything that is kept of a customer beside the lead itself.
+type Hasher struct{ key []byte }
+
+// NewHasher takes a store's secret key.
+func NewHasher(key []byte) Hasher { return Hasher{key} }
+
+func (h Hasher) sum(parts ...string) []byte {
+	m := hmac.New(sha256.New, h.key)
+	for _, p := range parts {
+		m.Write([]byte(p))
+		m.Write([]byte{0})
+	}
+	return m.Sum(nil)
+}
+
+func (h Hasher) short(parts ...string) string {
+	return base64.RawURLEncoding.EncodeToString(h.sum(parts...)[:6])
+}
+
+var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// LeadID is the id of the lead that an arrival makes: the same whenever it is made again.
+func (h Hasher) LeadID(store, token string) string {
+	return store + "-" + idEncoding.EncodeToString(h.sum("lead", token)[:8])[:12]
+}
+
+// Token is an arrival's identity as it is kept.
+func (h Hasher) Token(token string) []byte { return h.sum("token", token)[:12] }
+
+// Place is where it was read, as it is kept.
+func (h Hasher) Place(place string) []byte { return h.sum("place", place)[:6] }
+
+// Prints are the fingerprints of all who ask, emails before phones before names. What identifies nobody gives none.
+func (h Hasher) Prints(e *Enquiry, relays []string) []Print {
+	var emails, phones, names []Print
+	seen := map[string]bool{}
+	add := func(to *[]Print, kind PrintKind, value string, last []byte) {
+		if !seen[string(kind)+value] {
+			seen[string(kind)+value] = true
+			*to = append(*to, Print{Kind: kind, Hash: h.sum("print", string(kind), value)[:8], Last: last})
+		}
+	}
+	ignored := func(v string) bool {
+		for _, r := range relays {
+			if strings.EqualFold(r, v) {
+				return true
+			}
+		}
+		return false
+	}
+	contact := func(n Name, mails []string, tels []Phone, a *Address) {
+		given, family := n.names()
+		var last []byte
+		if family != "" {
+			last = h.sum("last", family)[:3]
+		}
+		for _, m := range mails {
+			if m = NormalEmail(m); m != "" && !nobodysEmail(m) && !ignored(m) {
+				add(&emails, PrintEmail, m, last)
+			}
+		}
+		for _, t := range tels {
+			if t.E164 != "" && !nobodysPhone(t.E164) && !ignored(t.E164) {
+				add(&phones, PrintPhone, t.E164, last)
+			}
+		}
+		if a != nil && given != "" && family != "" {
+			if post := normalName(a.PostalCode); post != "" {
+				add(&names, PrintName, given+" "+family+" "+post, last)
+			}
+		}
+	}
+	c := &e.Customer
+	contact(c.Name, c.Emails, c.Phones, c.Address)
+	for _, x := range c.Contacts {
+		contact(x.Name, x.Emails, x.Phones, x.Address)
+	}
+	const most = 16 // nobody has more; a forged document may
+	all := append(append(emails, phones...), names...)
+	return all[:min(len(all), most)]
+}
+
+// IDPrint is of the provider and its id of the prospect; empty without an id.
+func (h Hasher) IDPrint(e *Enquiry) string {
+	for _, id := range e.IDs {
+		if id.Value != "" {
+			provider := id.Source
+			if provider == "" {
+				provider = e.Provider.Name
+			}
+			return h.short("id", Slug(provider), id.Value)
+		}
+	}
+	return ""
+}
+
+// ContentPrint is of what an enquiry says, without its ids and dates, which a vendor may change when it sends the same again.
+func (h Hasher) ContentPrint(e *Enquiry) string {
+	says := *e
+	says.IDs, says.RequestedAt, says.Status = nil, "", ""
+	b, err := json.Marshal(&says)
+	if err != nil {
+		return ""
+	}
+	return h.short("content", string(b))
+}

@@ -1,0 +1,63 @@
+-- deal gives a lead a new owner: whose turn it is, or R.to.
+-- KEYS 15 lead. Returns JSON {owner, seq}, {conflict: true}, {none: true} where nobody is eligible, {early: true} before the spacing has passed.
+local LEAD = KEYS[15]
+local f = redis.call('HMGET', LEAD, 'v', 'st', 'ow', 'sl', 'ra', 'tp', 'tw', 'tr', 'dl')
+if not f[1] or tonumber(f[1]) ~= R.v then return '{"conflict":true}' end
+local held = f[2] == 'waiting'
+if R.spacing > 0 and held then
+  local wl = tonumber(meta[5] or 0) or 0
+  if now < wl + R.spacing then return '{"early":true}' end
+end
+if R.kind == 'dealt' and R.to == '' and redis.call('ZRANGE', WAIT, 0, 0)[1] ~= R.id then return '{"conflict":true}' end
+muster()
+local missed = {}
+for _, id in ipairs(R.exclude) do missed[id] = true end
+stand()
+local i, out = sides(missed)
+local p
+if R.to == '' then
+  p = next_up(missed)
+  if not p then
+    if #events > 0 then save_people(); flush() end -- what was seen of the floor stands
+    return '{"none":true}'
+  end
+else
+  p = byid[R.to]
+end
+local owner, cost = R.to ~= '' and R.to or p.id, nil
+if R.charge and p and not p.gone then cost = charge(p, R.kind == 'dealt') end
+
+local set = {ow = owner, as = int(now), cb = ''}
+if held then set.st = 'untouched' end
+for _, code in ipairs({'w', 'p', 'r'}) do set['t' .. code] = R.timers[code] and int(R.timers[code]) or '' end
+-- A lead that cost a turn before and is dealt again keeps the charge that its last owner bears.
+if cost then set.cp, set.cc = owner, int(cost) else set.cp, set.cc = '', '' end
+for name, v in pairs(R.set) do set[name] = v end
+count('asg|' .. owner)
+if held then
+  count('h|assignment|' .. f[4] .. '|' .. R.bucket)
+  count('hs|assignment|' .. f[4], R.waited)
+end
+local missing = #R.exclude > 0 and cjson.encode(R.exclude) or nil
+local s = event(R.kind, R.id, R.by, set, deal_json({to = owner, cost = cost, reason = R.reason, ['in'] = i, out = out, missed = missing}))
+local write, drop = {'v', int(s)}, {}
+for name, v in pairs(set) do
+  if v ~= '' then write[#write + 1] = name; write[#write + 1] = v else drop[#drop + 1] = name end
+end
+redis.call('HSET', LEAD, unpack(write))
+if #drop > 0 then redis.call('HDEL', LEAD, unpack(drop)) end
+for _, code in ipairs({'w', 'p', 'r'}) do
+  local at = R.timers[code]
+  if at then redis.call('ZADD', DUE, int(at), code .. '|' .. R.id) else redis.call('ZREM', DUE, code .. '|' .. R.id) end
+end
+if held then
+  redis.call('ZREM', WAIT, R.id)
+  redis.call('HSET', META, 'wl', int(now))
+end
+if f[5] then -- its clock to an attempt runs: it counts as untouched with its owner
+  redis.call('HINCRBY', UNT, f[3], -1)
+  redis.call('HINCRBY', UNT, owner, 1)
+end
+save_people()
+flush()
+return cjson.encode({owner = owner, seq = s})

@@ -1,0 +1,71 @@
+package rdb
+
+import "strings"
+
+// Every key is made here. All keys of a store share its hash tag, all of a mailbox the mailbox's, so that each script's keys lie on one
+// node of a cluster.
+//
+//	lf:{STORE}:meta    hash    schema, epoch, key, seq (last event), last (latest clock seen), gen and ref of the rotation, wl (last held lead dealt)
+//	lf:{STORE}:ev      stream  the events, id SEQ-0; trimmed by sealing alone
+//	lf:{STORE}:rot     hash    person -> pass|last|eligible|turns|since|gen
+//	lf:{STORE}:hand    hash    person -> status|until|by, set by hand; cleared when it runs out
+//	lf:{STORE}:unt     hash    person -> untouched leads owned
+//	lf:{STORE}:cnt     hash    counter -> value, names in router
+//	lf:{STORE}:src     hash    source -> 1, those that became labels; bounded by the configuration
+//	lf:{STORE}:last    hash    source label -> arrival of its last lead in ms
+//	lf:{STORE}:leads   zset    lead -> arrival in ms
+//	lf:{STORE}:wait    zset    held lead -> arrival in ms
+//	lf:{STORE}:ua      zset    untouched lead -> start of its clock in ms
+//	lf:{STORE}:ud      zset    untouched lead -> deadline in ms
+//	lf:{STORE}:due     zset    timer code|lead -> ms
+//	lf:{STORE}:owed    zset    lead with a T.O. to be done -> deadline in ms
+//	lf:{STORE}:l:ID    hash    a lead: v and the fields of router.Fields
+//	lf:{STORE}:p:ID    hash    what is personal of it: r1..rn the enquiries, x<event> notes
+//	lf:{STORE}:tok:N   hash    arrival token -> decision, in shards
+//	lf:{STORE}:fp:N    hash    fingerprint -> leads, in shards
+//	lf:{STORE}:call:T  string  token of a call -> event; expires in a day
+//	lf:{STORE}:q       zset    quarantined message -> time in ms
+//	lf:{STORE}:o       zset    other message -> time in ms, the newest 1000
+//	lf:{STORE}:park    hash    parked message -> what is known of it
+//	lf:{STORE}:raw:ID  string  a quarantined message's bytes; expires, within a budget kept in meta
+//	lf:{mb:MAILBOX}:lease  hash    holder, fence, until
+//	lf:{mb:MAILBOX}:first  string  first sight in ms
+//	lf:{mb:MAILBOX}:uid:V:N hash   UID -> fate|digest|ms, UIDVALIDITY V, in shards
+//	lf:{mb:MAILBOX}:vals   hash    UIDVALIDITY -> number of places
+//	lf:{mb:MAILBOX}:fate   hash    fate -> number of places
+const prefix = "lf:"
+
+type storeKeys string
+
+func keysOf(store string) storeKeys { return storeKeys(prefix + "{" + store + "}:") }
+
+func (k storeKeys) is(name string) string { return string(k) + name }
+
+func (k storeKeys) lead(id string) string { return string(k) + "l:" + id }
+
+func (k storeKeys) personal(id string) string { return string(k) + "p:" + id }
+
+func (k storeKeys) call(token string) string { return string(k) + "call:" + token }
+
+func (k storeKeys) raw(id string) string { return string(k) + "raw:" + id }
+
+// shards bounds the size of a shard: at a million leads a few hundred entries each, which Redis still packs tightly.
+const shards = 4096
+
+func (k storeKeys) shard(name string, hash []byte) string {
+	n := (int(hash[0])<<8 | int(hash[1])) % shards
+	return string(k) + name + ":" + itoa(n)
+}
+
+func itoa(n int) string {
+	const digits = "0123456789abcdef"
+	return string([]byte{digits[n>>8&15], digits[n>>4&15], digits[n&15]})
+}
+
+// storeOf is the store of a lead's id.
+func storeOf(lead string) string {
+	if i := strings.LastIndexByte(lead, '-'); i > 0 {
+		return lead[:i]
+	}
+	return lead
+}

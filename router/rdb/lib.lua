@@ -1,0 +1,203 @@
+-- Shared by every script of a store. ARGV[1] is a request in JSON.
+-- KEYS 1 meta 2 ev 3 rot 4 hand 5 unt 6 cnt 7 leads 8 wait 9 ua 10 ud 11 due 12 owed 13 src 14 last; from 15 on the script's own.
+-- A script reads and checks first and writes last: Redis does not roll back.
+local R = cjson.decode(ARGV[1])
+local META, EV, ROT, HAND, UNT, CNT, LEADS, WAIT, UA, UD, DUE, OWED, SRC, LAST = unpack(KEYS, 1, 14)
+local TURN = 720720
+
+local function int(n) return string.format('%.0f', n) end
+
+local meta = redis.call('HMGET', META, 'seq', 'last', 'gen', 'ref', 'wl')
+local seq, gen, ref = tonumber(meta[1] or 0) or 0, tonumber(meta[3] or 0) or 0, tonumber(meta[4] or '')
+-- The clock of a store never goes back.
+local now = math.max(R.now, tonumber(meta[2] or 0) or 0)
+
+local function hash(key)
+  local t, flat = {}, redis.call('HGETALL', key)
+  for i = 1, #flat, 2 do t[flat[i]] = flat[i + 1] end
+  return t
+end
+
+-- writes are collected and done at the end
+local counts, anycount = {}, false
+local function count(name, n) counts[name] = (counts[name] or 0) + (n or 1); anycount = true end
+
+local events = {}
+-- event appends one event. set and deal are tables or nil, detail a JSON text or nil.
+local function event(kind, lead, by, set, deal, detail)
+  seq = seq + 1
+  local e = {'k', kind, 't', int(now)}
+  local function add(name, v) if v and v ~= '' then e[#e + 1] = name; e[#e + 1] = v end end
+  add('l', lead); add('b', by); add('a', R.actor)
+  if set and next(set) then add('s', cjson.encode(set)) end
+  add('d', deal); add('x', detail)
+  events[#events + 1] = {seq, e}
+  return seq
+end
+
+-- flush writes counters and events; the counters are told by the last event.
+local function flush()
+  if #events == 0 then return end
+  if anycount then
+    local c = {}
+    for name, n in pairs(counts) do
+      redis.call('HINCRBY', CNT, name, int(n))
+      c[name] = n
+    end
+    local e = events[#events][2]
+    e[#e + 1] = 'c'; e[#e + 1] = cjson.encode(c)
+  end
+  redis.call('HSET', META, 'seq', int(seq), 'last', int(now), 'gen', int(gen))
+  if ref then redis.call('HSET', META, 'ref', int(ref)) end
+  for _, e in ipairs(events) do
+    redis.call('XADD', EV, int(e[1]) .. '-0', unpack(e[2]))
+  end
+end
+
+-- quote makes a JSON string of an id, which holds nothing to escape; anything else goes through cjson.
+local function quote(s) return cjson.encode(s) end
+
+local function object(pairs_)
+  if #pairs_ == 0 then return nil end
+  return '{' .. table.concat(pairs_, ',') .. '}'
+end
+
+-- The floor: R.floor is {{id, on, weight, cap}, ...} as configuration and schedule have it at this instant.
+local people, byid = {}, {}
+local function pack(p)
+  return table.concat({int(p.pass), int(p.last), p.was and '1' or '0', int(p.turns), int(p.gen == gen and p.since or 0), int(gen)}, '|')
+end
+
+local function unpack_person(p, s)
+  local pass, last, was, turns, since, g = string.match(s, '^(-?%d+)|(%d+)|(%d)|(%d+)|(%d+)|(%d+)$')
+  p.pass, p.last, p.was, p.turns, p.since, p.gen = tonumber(pass), tonumber(last), was == '1', tonumber(turns), tonumber(since), tonumber(g)
+end
+
+-- muster reads who is eligible and admits or drops people. It returns whether anything changed; changes are written by stand.
+local changed, admitted, joined, refused = false, {}, {}, nil
+local function muster()
+  local rot, hand = hash(ROT), hash(HAND)
+  local unt
+  local top = 0
+  for _, r in ipairs(R.floor) do
+    local p = {id = r[1], on = r[2] == 1, weight = r[3], cap = r[4], status = r[2] == 1 and 'on' or 'off', by = 'schedule'}
+    local s = rot[p.id]
+    if s then unpack_person(p, s); if p.pass > top then top = p.pass end end
+    local h = hand[p.id]
+    if h then
+      local status, till, who = string.match(h, '^(%a+)|(%d+)|(.*)$')
+      till = tonumber(till)
+      if till == 0 or till > now then p.status, p.by, p.till = status, 'hand', till end
+    end
+    if p.cap > 0 then
+      unt = unt or hash(UNT)
+      p.unt = tonumber(unt[p.id] or 0)
+    end
+    p.eligible = p.status == 'on'
+    if not p.eligible then p.why = p.status
+    elseif p.cap > 0 and p.unt >= p.cap then p.eligible = false; p.why = 'cap' end
+    people[#people + 1] = p
+    byid[p.id] = p
+  end
+  -- whoever left the roster is no longer eligible
+  for id, s in pairs(rot) do
+    if not byid[id] and string.match(s, '^-?%d+|%d+|1') then
+      local p = {id = id, weight = 1, gone = true}
+      unpack_person(p, s)
+      p.was = false
+      p.dirty = true
+      people[#people + 1] = p
+      changed = true
+    end
+  end
+  -- the reference of an admission: the lowest pass of those already eligible, or of those eligible at the last turn dealt
+  local base
+  for _, p in ipairs(people) do
+    if not p.gone and p.pass and p.was and p.eligible and (not base or p.pass < base) then base = p.pass end
+  end
+  base = base or ref
+  for _, p in ipairs(people) do
+    if not p.gone then
+      if not p.pass then -- new on the roster: at the back
+        p.pass, p.last, p.was, p.turns, p.since, p.gen = top, seq + 1, false, 0, 0, gen
+        joined[#joined + 1] = quote(p.id) .. ':' .. int(top)
+        p.dirty, changed = true, true
+      end
+      if p.eligible and not p.was then
+        if base then
+          local least = base - R.catchup * (TURN / p.weight)
+          if p.pass < least then p.pass = least end
+        end
+        admitted[#admitted + 1] = quote(p.id) .. ':' .. int(p.pass)
+        p.was, p.dirty, changed = true, true, true
+      elseif p.was and not p.eligible then
+        p.was, p.dirty, changed = false, true, true
+      end
+    end
+  end
+  refused = base
+  return changed
+end
+
+-- sides tells who is in with which pass, and who is out for what.
+local function sides(missed)
+  local i, o = {}, {}
+  for _, p in ipairs(people) do
+    if not p.gone then
+      if p.eligible and not (missed and missed[p.id]) then i[#i + 1] = quote(p.id) .. ':' .. int(p.pass)
+      elseif p.eligible then o[#o + 1] = quote(p.id) .. ':"missed"'
+      else o[#o + 1] = quote(p.id) .. ':' .. quote(p.why) end
+    end
+  end
+  return object(i), object(o)
+end
+
+local function deal_json(t)
+  local f = {}
+  for _, name in ipairs({'to', 'cover', 'reason'}) do if t[name] and t[name] ~= '' then f[#f + 1] = quote(name) .. ':' .. quote(t[name]) end end
+  for _, name in ipairs({'cost', 'ref'}) do if t[name] then f[#f + 1] = quote(name) .. ':' .. int(t[name]) end end
+  for _, name in ipairs({'in', 'out', 'missed', 'admitted', 'joined'}) do if t[name] then f[#f + 1] = quote(name) .. ':' .. t[name] end end
+  return '{' .. table.concat(f, ',') .. '}'
+end
+
+-- stand makes a change of the floor known by an event of its own, before any deal that rests on it.
+local function stand(detail, by)
+  if not changed and not detail then return end
+  if changed then gen = gen + 1 end
+  local i, o = sides()
+  event('floor', nil, by, nil, deal_json({['in'] = i, out = o, admitted = object(admitted), joined = object(joined), ref = refused}), detail)
+  changed = false
+end
+
+-- next_up is the eligible person with the lowest pass, of these the one whose last turn is longest ago, of these the smaller id.
+local function next_up(missed)
+  local best
+  for _, p in ipairs(people) do
+    if not p.gone and p.eligible and not (missed and missed[p.id]) then
+      if not best or p.pass < best.pass or (p.pass == best.pass and (p.last < best.last or (p.last == best.last and p.id < best.id))) then best = p end
+    end
+  end
+  return best
+end
+
+-- charge books a turn on p, in the event that is to come. A charged turn that the rotation did not deal (manual pick, returning customer)
+-- moves the pass alone; it is shown apart and takes no part in the spread.
+local function charge(p, dealt)
+  local cost = TURN / p.weight
+  p.pass, p.last, p.dirty = p.pass + cost, seq + 1, true
+  p.turns = p.turns + 1
+  if dealt then p.since = (p.gen == gen and p.since or 0) + 1 else p.since = p.gen == gen and p.since or 0 end
+  p.gen = gen
+  local low
+  for _, q in ipairs(people) do
+    if not q.gone and q.eligible and (not low or q.pass < low) then low = q.pass end
+  end
+  if low then ref = low end
+  return cost
+end
+
+local function save_people()
+  for _, p in ipairs(people) do
+    if p.dirty then redis.call('HSET', ROT, p.id, pack(p)) end
+  end
+end

@@ -1,0 +1,228 @@
+-- take decides one arrival: replay, same enquiry, same customer, else whose turn.
+-- KEYS 15 token shard, 16 new lead, 17 its personal record, then R.nfp fingerprint shards, then for each of R.cand its lead and its record.
+-- ARGV 1 request, 2 personal record, 3 token, 4 place
+-- Returns JSON {d, lead, owner, cover, state, seq, again} or {match: [leads]}: call again with these as candidates, their keys named.
+local TOK, LEAD, RECORD = KEYS[15], KEYS[16], KEYS[17]
+local function fp(i) return KEYS[17 + i] end
+local function cand(i) return KEYS[17 + R.nfp + 2 * i - 1], KEYS[17 + R.nfp + 2 * i] end
+
+local function answer(t) return cjson.encode(t) end
+
+-- 1. the same message again?
+local known = redis.call('HGET', TOK, ARGV[3])
+if known then
+  local d, place, lead = string.match(known, '^(%a)(%S*) (.*)$')
+  local words = {n = 'new', t = 'touch', d = 'duplicate', o = 'other', q = 'quarantined'}
+  local again = place == ARGV[4]
+  if d == 'o' or d == 'q' then return answer({d = again and words[d] or 'replay', fate = words[d], again = again, lead = lead}) end
+  return answer({d = again and words[d] or 'replay', again = again, lead = lead, seq = 0})
+end
+
+-- 2. the same customer? Emails before phones before names, of each the newest first.
+local matches, seen = {}, {}
+for _, p in ipairs(R.prints) do
+  local s = redis.call('HGET', fp(p.s), p.f)
+  if s then
+    local list, lasts, names = {}, {}, 0
+    for lead, last in string.gmatch(s, '([^:,]+):([^:,]*)') do
+      list[#list + 1] = {lead, last}
+      if last ~= '' and not lasts[last] then lasts[last] = true; names = names + 1 end
+    end
+    if names < 3 then -- three last names on one identifier: it identifies nobody
+      for i = #list, 1, -1 do
+        local lead, last = list[i][1], list[i][2]
+        local differ = p.k == 'p' and p.x ~= '' and last ~= '' and p.x ~= last
+        if not differ and not seen[lead] and #matches < 8 then
+          seen[lead] = true
+          matches[#matches + 1] = lead
+        end
+      end
+    end
+  end
+end
+local declared = {}
+for i, id in ipairs(R.cand) do declared[id] = i end
+for _, id in ipairs(matches) do
+  if not declared[id] then return answer({match = matches}) end
+end
+
+local label = R.src
+if not R.known then
+  if redis.call('HEXISTS', SRC, R.src) == 0 then
+    if redis.call('HLEN', SRC) < R.smax then redis.call('HSET', SRC, R.src, '1') else label = 'other' end
+  end
+end
+
+local function remember(letter, lead) redis.call('HSET', TOK, ARGV[3], letter .. ARGV[4] .. ' ' .. lead) end
+
+local function print_(lead)
+  for _, p in ipairs(R.prints) do
+    local key = fp(p.s)
+    local s = redis.call('HGET', key, p.f) or ''
+    local mine = lead .. ':' .. p.x
+    if not string.find(',' .. s .. ',', ',' .. mine .. ',', 1, true) then
+      -- the newest 16 leads of an identifier are enough
+      local n = select(2, string.gsub(s, ',', ','))
+      if n >= 15 then s = string.match(s, ',(.*)$') end
+      redis.call('HSET', key, p.f, s == '' and mine or s .. ',' .. mine)
+    end
+  end
+end
+
+local function arrival(disposition)
+  return table.concat({int(R.at), R.ch, R.src, disposition, R.idp, R.cop}, '|')
+end
+
+local alive, former
+for _, id in ipairs(matches) do
+  local key, record = cand(declared[id])
+  local f = redis.call('HMGET', key, 'st', 'ar', 'la', 'ow', 'n')
+  if f[1] and f[1] ~= 'void' then
+    local closed = f[1] == 'sold' or f[1] == 'lost'
+    local lives = not closed and now - tonumber(f[2]) <= R.created and now - tonumber(f[3]) <= R.active
+    -- the same enquiry again repeats the one it is kept beside, whether that lead lives or not
+    local n = tonumber(f[5])
+    local repeats = R.resend
+    for i = n, math.max(1, n - 20), -1 do
+      if repeats then break end
+      local t = redis.call('HGET', key, 't' .. i)
+      local at, ids, content = string.match(t, '^(%d+)|[^|]*|[^|]*|[^|]*|([^|]*)|([^|]*)$')
+      if R.idp ~= '' and ids == R.idp then repeats = true
+      elseif R.cop ~= '' and content == R.cop and math.abs(R.at - tonumber(at)) <= R.same then repeats = true end
+    end
+    if repeats then
+      local set = {['t' .. (n + 1)] = arrival('duplicate'), n = int(n + 1)}
+      count('dup|' .. label)
+      local s = event('duplicate', id, R.by, set)
+      redis.call('HSET', key, 'v', int(s), 't' .. (n + 1), set['t' .. (n + 1)], 'n', set.n)
+      redis.call('HSET', record, 'r' .. (n + 1), ARGV[2])
+      remember('d', id)
+      flush()
+      return answer({d = 'duplicate', lead = id, owner = f[4], state = f[1], seq = s})
+    end
+    if lives and not alive then alive = {id = id, key = key, record = record, n = n} end
+    if not former then former = f[4] end
+  end
+end
+
+-- 3. the same customer while their lead lives: a touch. No turn, the same owner; where the owner is off, the next in turn covers.
+if alive then
+  local f = redis.call('HMGET', alive.key, 'ow', 'st', 'ra', 'rr', 'rc', 'td', 'sl', 'la', 'tp')
+  local owner, state = f[1], f[2]
+  local set = {['t' .. (alive.n + 1)] = arrival('touch'), n = int(alive.n + 1), la = int(math.max(R.at, tonumber(f[8])))}
+  muster()
+  stand()
+  local timers = {}
+  local cover
+  local o = byid[owner]
+  if state ~= 'waiting' and R.rostered and (not o or o.status == 'off') and not R.managers[owner] then
+    cover = next_up({[owner] = true})
+  end
+  set.cb = cover and cover.id or ''
+  if not f[3] then
+    set.st, set.ra = 'untouched', int(R.at)
+    state = 'untouched'
+    timers.w, timers.r = R.timers.w, R.timers.r
+  end
+  if not f[4] then
+    set.rr, set.dl = int(R.at), int(R.due)
+    -- the clock before this one was stopped; if its deadline is still to come it was met
+    if f[6] then count('due|' .. f[7]) end
+    if f[9] then count('pdue|' .. owner) end
+    timers.d, timers.p = R.timers.d, R.timers.p
+  end
+  if not f[5] then set.rc = int(R.at) end
+  for code, at in pairs(timers) do set['t' .. code] = int(at) end
+  count('touch|' .. label)
+  if R.closed then count('closed|' .. label) end
+  if not f[3] then
+    count('h|assignment|' .. label .. '|' .. R.bucket)
+    count('hs|assignment|' .. label, R.waited)
+  end
+  local i, out = sides()
+  local s = event('touch', alive.id, R.by, set, deal_json({to = owner, cover = cover and cover.id, reason = 'same customer', ['in'] = cover and i, out = cover and out}))
+  local write = {'v', int(s)}
+  for name, v in pairs(set) do
+    if v ~= '' then write[#write + 1] = name; write[#write + 1] = v end
+  end
+  redis.call('HSET', alive.key, unpack(write))
+  if set.cb == '' then redis.call('HDEL', alive.key, 'cb') end
+  redis.call('HSET', alive.record, 'r' .. (alive.n + 1), ARGV[2])
+  if set.ra then
+    redis.call('ZADD', UA, set.ra, alive.id)
+    redis.call('HINCRBY', UNT, owner, 1)
+  end
+  if set.dl and (set.ra or state == 'untouched' or state == 'waiting') then redis.call('ZADD', UD, set.dl, alive.id)
+  elseif set.ra then
+    local dl = redis.call('HGET', alive.key, 'dl')
+    if dl then redis.call('ZADD', UD, dl, alive.id) end
+  end
+  for code, at in pairs(timers) do redis.call('ZADD', DUE, int(at), code .. '|' .. alive.id) end
+  redis.call('HSET', LAST, label, int(R.at))
+  print_(alive.id)
+  remember('t', alive.id)
+  save_people()
+  flush()
+  return answer({d = 'touch', lead = alive.id, owner = owner, cover = set.cb, state = state, seq = s})
+end
+
+-- 4. a new lead
+muster()
+stand()
+local kind, owner, cost, cover, i, out = 'dealt', nil, nil, nil, nil, nil
+local state, reason = 'untouched', 'rotation'
+if R.fixed ~= '' then
+  kind, owner, reason = 'desk', R.fixed, 'desk ' .. R.desk
+elseif R.named ~= '' then
+  kind, owner, reason = 'named', R.named, 'named by a trusted source'
+  if byid[owner] then cost = charge(byid[owner], false) end
+elseif former and byid[former] then
+  kind, owner, reason = 'returned', former, 'former owner of the customer\'s last lead'
+  if byid[former].status == 'off' then cover = next_up({[former] = true}) end
+  cost = charge(byid[former], false)
+else
+  i, out = sides()
+  local p
+  -- Whoever waits longest is dealt first: a newcomer does not pass those who are held.
+  if redis.call('ZCARD', WAIT) == 0 then p = next_up() end
+  if p then
+    owner = p.id
+    cost = charge(p, true)
+  else
+    kind, owner, state, reason = 'held', R.holder, 'waiting', i and 'others wait before it' or 'nobody is eligible'
+  end
+end
+
+local set = R.base
+set.sl, set.ow, set.st, set.t1, set.fe = label, owner, state, arrival('new'), int(seq + 1)
+if cover then set.cb = cover.id end
+local timers = {d = R.timers.d}
+if state ~= 'waiting' then
+  timers = R.timers
+  set.as = int(now)
+  count('asg|' .. owner)
+  count('h|assignment|' .. label .. '|' .. R.bucket)
+  count('hs|assignment|' .. label, R.waited)
+end
+if cost then set.cp, set.cc = owner, int(cost) end
+for code, at in pairs(timers) do set['t' .. code] = int(at) end
+count('recv|' .. label)
+count('touch|' .. label)
+if R.closed then count('closed|' .. label) end
+local s = event(kind, R.id, R.by, set, deal_json({to = owner, cover = cover and cover.id, cost = cost, reason = reason, ['in'] = i, out = out}))
+local write = {'v', int(s)}
+for name, v in pairs(set) do write[#write + 1] = name; write[#write + 1] = v end
+redis.call('HSET', LEAD, unpack(write))
+redis.call('HSET', RECORD, 'r1', ARGV[2])
+redis.call('ZADD', LEADS, int(R.at), R.id)
+redis.call('ZADD', UA, int(R.at), R.id)
+if R.due > 0 then redis.call('ZADD', UD, int(R.due), R.id) end
+redis.call('HINCRBY', UNT, owner, 1)
+if state == 'waiting' then redis.call('ZADD', WAIT, int(R.at), R.id) end
+for code, at in pairs(timers) do redis.call('ZADD', DUE, int(at), code .. '|' .. R.id) end
+redis.call('HSET', LAST, label, int(R.at))
+print_(R.id)
+remember('n', R.id)
+save_people()
+flush()
+return answer({d = 'new', lead = R.id, owner = owner, cover = cover and cover.id or '', state = state, seq = s})

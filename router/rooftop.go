@@ -1,0 +1,179 @@
+package router
+
+import (
+	"time"
+
+	"leadfloor/router/hours"
+)
+
+// A Rooftop is one store as configured: its floor, its hours, its rules.
+type Rooftop struct {
+	ID         string
+	Name       string
+	Shadow     bool // decides and measures, tells nobody
+	Location   *time.Location
+	Country    string          // ISO 3166, how phones without a country code are read
+	Hours      *hours.Calendar // nil: always open
+	Managers   []Person        // without any, the first on the roster holds
+	Roster     []Salesperson
+	Desks      map[string]Desk
+	Routing    Routing
+	Duplicates Duplicates
+	Sources    Sources
+	Relays     []string // addresses and numbers that identify nobody, beside the built-in ones
+}
+
+// Person is a manager or salesperson.
+type Person struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Email string `json:"-"`
+	Phone string `json:"-"`
+}
+
+// Salesperson is one of the rotation.
+type Salesperson struct {
+	Person
+	Schedule     *hours.Calendar // nil: the store's hours
+	Weight       int             // 1 to 16; 0 means 1
+	MaxUntouched int             // 0: no cap
+}
+
+// Desk goes to a named owner, outside the rotation.
+type Desk struct {
+	Owner string
+}
+
+// Routing holds the rules of the floor.
+type Routing struct {
+	ResponseTarget  time.Duration // of open time
+	WarnAfter       time.Duration // of open time; 0: off
+	ReassignAfter   time.Duration // of open time from this owner's assignment; 0: off
+	MaxRedeals      int
+	CatchUpMax      int           // turns that a returner may be owed
+	OpeningSpacing  time.Duration // between held leads as they are dealt
+	OpeningGrace    time.Duration // what arrived while closed is due so long after opening
+	ManualTurnsFree bool          // a manual pick does not count as a turn
+	Buckets         []float64     // upper bounds of the clock histograms in seconds, the same for every store
+}
+
+// Duplicates holds the windows within which a customer is the same.
+type Duplicates struct {
+	CreatedWithin     time.Duration
+	ActiveWithin      time.Duration
+	SameEnquiryWithin time.Duration
+}
+
+// Sources bounds the metric labels that mail from anybody can make.
+type Sources struct {
+	Known []string
+	Max   int // known ones included
+}
+
+// DefaultRouting and DefaultDuplicates are what the configuration starts from.
+var (
+	DefaultRouting = Routing{
+		ResponseTarget: 5 * time.Minute, WarnAfter: 8 * time.Minute, MaxRedeals: 2, CatchUpMax: 1,
+		OpeningSpacing: 30 * time.Second, OpeningGrace: 30 * time.Minute,
+	}
+	DefaultDuplicates = Duplicates{CreatedWithin: 365 * day, ActiveWithin: 120 * day, SameEnquiryWithin: 10 * time.Minute}
+)
+
+const day = 24 * time.Hour
+
+// Holder is who holds leads while nobody is on: the first manager, or the first on the roster.
+func (r *Rooftop) Holder() string {
+	if len(r.Managers) > 0 {
+		return r.Managers[0].ID
+	}
+	return r.Roster[0].ID
+}
+
+// Person finds a manager or salesperson by id.
+func (r *Rooftop) Person(id string) (Person, bool) {
+	for _, m := range r.Managers {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	for _, s := range r.Roster {
+		if s.ID == id {
+			return s.Person, true
+		}
+	}
+	for _, d := range r.Desks {
+		if d.Owner == id {
+			return Person{ID: id, Name: id}, true
+		}
+	}
+	return Person{}, false
+}
+
+// People lists managers and roster, each once, in the order of the configuration.
+func (r *Rooftop) People() []Person {
+	var all []Person
+	seen := map[string]bool{}
+	add := func(p Person) {
+		if !seen[p.ID] {
+			seen[p.ID] = true
+			all = append(all, p)
+		}
+	}
+	for _, m := range r.Managers {
+		add(m)
+	}
+	for _, s := range r.Roster {
+		add(s.Person)
+	}
+	return all
+}
+
+// scheduled says whether s is on by schedule.
+func (r *Rooftop) scheduled(s Salesperson, now time.Time) bool {
+	switch {
+	case s.Schedule != nil:
+		return s.Schedule.Open(now)
+	case r.Hours != nil:
+		return r.Hours.Open(now)
+	}
+	return true
+}
+
+// open is the open time between two instants.
+func (r *Rooftop) open(from, to time.Time) time.Duration {
+	if to.Before(from) {
+		return 0
+	}
+	if r.Hours == nil {
+		return to.Sub(from)
+	}
+	return r.Hours.Between(from, to)
+}
+
+// after is the instant at which d of open time has passed since from.
+func (r *Rooftop) after(from time.Time, d time.Duration) time.Time {
+	if r.Hours == nil {
+		return from.Add(d)
+	}
+	t, ok := r.Hours.Add(from, d)
+	if !ok {
+		return time.Time{}
+	}
+	return t
+}
+
+// Due is when a response to an enquiry that arrived at the given instant is due. What arrives while the store is closed is due
+// OpeningGrace after it opens, not at once.
+func (r *Rooftop) Due(arrived time.Time) time.Time {
+	if r.Hours != nil && !r.Hours.Open(arrived) {
+		open, ok := r.Hours.NextOpen(arrived)
+		if !ok {
+			return time.Time{}
+		}
+		if r.Routing.OpeningGrace == 0 {
+			return r.after(open, r.Routing.ResponseTarget)
+		}
+		return open.Add(r.Routing.OpeningGrace)
+	}
+	return r.after(arrived, r.Routing.ResponseTarget)
+}

@@ -1,0 +1,285 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Router runs the business of all configured rooftops over one Store. It may be used by many goroutines.
+type Router struct {
+	store Store
+
+	mu       sync.RWMutex
+	rooftops map[string]*Rooftop
+	ids      []string // in the order of the configuration
+	hashers  map[string]Hasher
+	epochs   map[string]time.Time
+}
+
+// A FaultError is a request that cannot be met as it stands; its text says why and is meant for people.
+type FaultError struct {
+	Field, Text string
+}
+
+func (e *FaultError) Error() string {
+	if e.Field == "" {
+		return e.Text
+	}
+	return e.Field + ": " + e.Text
+}
+
+func fault(field, format string, args ...any) error {
+	return &FaultError{Field: field, Text: fmt.Sprintf(format, args...)}
+}
+
+// New opens every rooftop in the store.
+func New(ctx context.Context, store Store, rooftops []*Rooftop) (*Router, error) {
+	r := &Router{store: store, hashers: map[string]Hasher{}, epochs: map[string]time.Time{}}
+	if err := r.Configure(ctx, rooftops); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Configure replaces the rooftops. Nothing changes where it returns an error.
+func (r *Router) Configure(ctx context.Context, rooftops []*Rooftop) error {
+	byID := map[string]*Rooftop{}
+	var ids []string
+	hashers, epochs := map[string]Hasher{}, map[string]time.Time{}
+	for _, f := range rooftops {
+		identity, err := r.store.Open(ctx, f.ID)
+		if err != nil {
+			return fmt.Errorf("open store %s: %w", f.ID, err)
+		}
+		byID[f.ID] = f
+		ids = append(ids, f.ID)
+		hashers[f.ID] = NewHasher(identity.Key)
+		epochs[f.ID] = identity.Epoch
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rooftops, r.ids, r.hashers, r.epochs = byID, ids, hashers, epochs
+	return nil
+}
+
+// Rooftops lists the configured stores.
+func (r *Router) Rooftops() []*Rooftop {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	all := make([]*Rooftop, 0, len(r.ids))
+	for _, id := range r.ids {
+		all = append(all, r.rooftops[id])
+	}
+	return all
+}
+
+// Rooftop finds a configured store; ErrNotFound where there is none of that id.
+func (r *Router) Rooftop(id string) (*Rooftop, error) {
+	f, _, err := r.rooftop(id)
+	return f, err
+}
+
+func (r *Router) rooftop(id string) (*Rooftop, Hasher, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	f, ok := r.rooftops[id]
+	if !ok {
+		return nil, Hasher{}, fmt.Errorf("store %q: %w", id, ErrNotFound)
+	}
+	return f, r.hashers[id], nil
+}
+
+// StoreOf is the configured store that a lead belongs to, by its id.
+func (r *Router) StoreOf(lead string) (string, error) {
+	if i := strings.LastIndexByte(lead, '-'); i > 0 {
+		if _, _, err := r.rooftop(lead[:i]); err == nil {
+			return lead[:i], nil
+		}
+	}
+	return "", fmt.Errorf("lead %q: %w", lead, ErrNotFound)
+}
+
+// Now is the store's clock.
+func (r *Router) Now() time.Time { return r.store.Now() }
+
+// Floor candidates as configuration and schedule have them.
+func (f *Rooftop) candidates(now time.Time) []Candidate {
+	all := make([]Candidate, len(f.Roster))
+	for i, s := range f.Roster {
+		all[i] = Candidate{ID: s.ID, On: f.scheduled(s, now), Weight: max(1, s.Weight), Cap: s.MaxUntouched}
+	}
+	return all
+}
+
+// timers are those of a lead whose clock to response started at arrived and whose owner has it from now on.
+func (f *Rooftop) timers(arrived, now time.Time) Timers {
+	from := now
+	if f.Hours != nil && !f.Hours.Open(now) {
+		// Nobody is expected to answer before the doors open.
+		if open, ok := f.Hours.NextOpen(now); ok {
+			from = open
+		}
+	}
+	t := Timers{Due: f.Due(arrived), PersonDue: f.Due(now)}
+	if d := f.Routing.WarnAfter; d > 0 {
+		t.Warn = f.after(from, d)
+	}
+	if d := f.Routing.ReassignAfter; d > 0 {
+		t.Reassign = f.after(from, d)
+	}
+	return t
+}
+
+// Take decides what an arrival is and, if it is new, whose it is. Taking the same arrival again changes nothing and gives the same answer.
+func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, error) {
+	f, h, err := r.rooftop(rooftop)
+	if err != nil {
+		return Taken{}, err
+	}
+	if a.Token == "" {
+		return Taken{}, fault("token", "an arrival without identity")
+	}
+	if !a.Channel.Valid() {
+		return Taken{}, fault("channel", "unknown channel %q: want email, http, phone or walk-in", a.Channel)
+	}
+	record, err := encodeRecord(a)
+	if err != nil {
+		return Taken{}, err
+	}
+	now := r.store.Now()
+	at := a.At
+	if at.IsZero() || at.After(now) {
+		at = now
+	}
+	desk := a.Desk
+	if desk == "" {
+		desk = DeskSales
+	}
+	t := &Take{
+		Now: now, Token: h.Token(a.Token), Place: h.Place(a.Place), LeadID: h.LeadID(f.ID, a.Token), At: at,
+		Prints: h.Prints(&a.Enquiry, f.Relays), IDPrint: h.IDPrint(&a.Enquiry), ContentPrint: h.ContentPrint(&a.Enquiry), Resend: a.Enquiry.Status == "resend",
+		Channel: a.Channel, Source: a.Source, Desk: desk, By: a.By, Actor: a.Actor,
+		Known: f.Sources.Known, MaxSources: f.Sources.Max,
+		Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Holder: f.Holder(),
+		Record: record, Due: f.Due(at), Timers: f.timers(at, now), Waited: now.Sub(at).Seconds(),
+		Windows: f.Duplicates, AfterHours: f.Hours != nil && !f.Hours.Open(at),
+	}
+	if d, ok := f.Desks[desk]; ok {
+		t.Fixed = d.Owner
+	} else if desk != DeskSales {
+		return Taken{}, fault("desk", "unknown desk %q", desk)
+	}
+	if a.Named != "" {
+		if _, ok := f.Person(a.Named); ok {
+			t.Named = a.Named
+		}
+	}
+	taken, err := r.store.Take(ctx, f.ID, t)
+	if err != nil {
+		return Taken{}, fmt.Errorf("take arrival at %s: %w", f.ID, err)
+	}
+	if a.Channel == WalkIn && taken.Disposition != DispositionDuplicate && (taken.Disposition != DispositionReplay || taken.Again) {
+		// Whoever stands in the showroom is spoken to at once. The token makes it once.
+		by := a.By
+		if by == "" {
+			by = taken.Owner
+		}
+		l, err := r.Log(ctx, taken.Lead, Entry{Kind: KindContact, By: by, Channel: "visit", At: at, Actor: a.Actor, Token: "walk-in/" + string(h.short("walk-in", a.Token))})
+		if err != nil {
+			return Taken{}, err
+		}
+		taken.State = l.State
+	}
+	return taken, nil
+}
+
+// Park notes a message without a lead: p.Fate is other or quarantined.
+func (r *Router) Park(ctx context.Context, rooftop, token, place string, p Parked) (Taken, error) {
+	f, h, err := r.rooftop(rooftop)
+	if err != nil {
+		return Taken{}, err
+	}
+	p.Now, p.Token, p.Place, p.ID = r.store.Now(), h.Token(token), h.Place(place), h.short("parked", token)
+	taken, err := r.store.Park(ctx, f.ID, &p)
+	if err != nil {
+		return Taken{}, fmt.Errorf("park a message at %s: %w", f.ID, err)
+	}
+	return taken, nil
+}
+
+// Parked lists what was parked, newest first.
+func (r *Router) Parked(ctx context.Context, rooftop string, quarantined bool, limit int) ([]Parked, error) {
+	if _, _, err := r.rooftop(rooftop); err != nil {
+		return nil, err
+	}
+	return r.store.Parked(ctx, rooftop, quarantined, limit)
+}
+
+// Lead reads one lead.
+func (r *Router) Lead(ctx context.Context, id string) (*Lead, error) {
+	if _, err := r.StoreOf(id); err != nil {
+		return nil, err
+	}
+	return r.store.Lead(ctx, id)
+}
+
+// Leads lists leads, newest first.
+func (r *Router) Leads(ctx context.Context, rooftop string, q Query) ([]*Lead, string, error) {
+	if _, _, err := r.rooftop(rooftop); err != nil {
+		return nil, "", err
+	}
+	if q.State != "" && !q.State.Valid() {
+		return nil, "", fault("state", "unknown state %q", q.State)
+	}
+	return r.store.Leads(ctx, rooftop, q)
+}
+
+// Why returns every event that concerns a lead, in order.
+func (r *Router) Why(ctx context.Context, id string) ([]Event, error) {
+	l, err := r.Lead(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var all []Event
+	after := l.First - 1
+	for {
+		events, err := r.store.Events(ctx, l.Store, after, 500)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			if e.Lead == id {
+				all = append(all, e)
+			}
+			after = e.Seq
+		}
+		if len(events) < 500 || after >= l.Version {
+			return all, nil
+		}
+	}
+}
+
+// Figures reads what the metrics show.
+func (r *Router) Figures(ctx context.Context, rooftop string) (*Figures, error) {
+	return r.store.Figures(ctx, rooftop)
+}
+
+// retry repeats a read, a decision and a write until nobody came in between.
+func retry[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	var v T
+	var err error
+	for range 20 {
+		v, err = f()
+		if !errors.Is(err, ErrConflict) || ctx.Err() != nil {
+			return v, err
+		}
+	}
+	return v, err
+}
+
+func oneOf(word string, words []string) bool { return slices.Contains(words, word) }

@@ -1,0 +1,287 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// The errors of a Store that callers tell apart.
+var (
+	ErrNotFound = errors.New("not found")
+	// ErrConflict says that the lead was changed by somebody else since it was read: read it again.
+	ErrConflict = errors.New("changed meanwhile")
+)
+
+// A Store keeps everything of every rooftop and decides in single atomic steps. Every writing call may be repeated with the same
+// arguments without further effect, since a reply can be lost after the work was done. Any error but ErrNotFound and ErrConflict means
+// that nobody knows whether it happened: repeat the call.
+type Store interface {
+	// Now is the store's own clock, the same for every replica.
+	Now() time.Time
+	// Open makes the keys of a rooftop where there are none and returns its identity. It refuses a newer schema.
+	Open(ctx context.Context, rooftop string) (Identity, error)
+	// Take decides an arrival.
+	Take(ctx context.Context, rooftop string, t *Take) (Taken, error)
+	// Deal gives an existing lead a new owner. It returns ErrConflict where d.Version is no longer the lead's.
+	Deal(ctx context.Context, rooftop string, d *Dealing) (Dealt, error)
+	// Put stores what became of a lead. It returns ErrConflict where c.Before.Version is no longer the lead's.
+	Put(ctx context.Context, rooftop string, c *Change) (seq int64, err error)
+	// Floor admits and drops people by roster, schedule and hand, after setting what f sets, and tells who is on.
+	Floor(ctx context.Context, rooftop string, f *FloorCall) (FloorNow, error)
+	// Park notes a message without a lead.
+	Park(ctx context.Context, rooftop string, p *Parked) (Taken, error)
+	// Parked lists what was parked, newest first.
+	Parked(ctx context.Context, rooftop string, quarantined bool, limit int) ([]Parked, error)
+
+	Lead(ctx context.Context, id string) (*Lead, error)
+	// Leads lists the leads of a rooftop, newest first, from the cursor on; next is empty at the end.
+	Leads(ctx context.Context, rooftop string, q Query) (leads []*Lead, next string, err error)
+	// Fallen returns the timers that fell due by now, earliest first.
+	Fallen(ctx context.Context, rooftop string, now time.Time, limit int) ([]Timer, error)
+	// FirstWaiting is the lead that has waited longest, empty where none waits.
+	FirstWaiting(ctx context.Context, rooftop string) (lead string, err error)
+	// Events returns up to limit events after the given number, in order.
+	Events(ctx context.Context, rooftop string, after int64, limit int) ([]Event, error)
+	// Derived reads everything that can be rebuilt from the events.
+	Derived(ctx context.Context, rooftop string) (*Derived, error)
+	// LeadFields reads a lead's fields as events set them.
+	LeadFields(ctx context.Context, id string) (map[string]string, error)
+	// Figures reads what the metrics show, in a number of steps that does not grow with the number of leads.
+	Figures(ctx context.Context, rooftop string) (*Figures, error)
+}
+
+// Identity is what a Store made for a rooftop once and for all.
+type Identity struct {
+	Epoch time.Time // when its keys were first made or last restored
+	Key   []byte    // secret, for fingerprints and lead ids
+}
+
+// Print is one fingerprint of a customer.
+type Print struct {
+	Kind PrintKind
+	Hash []byte // keyed, 8 bytes
+	Last []byte // keyed hash of the last name, 3 bytes; empty where it is not known
+}
+
+// PrintKind says what a Print is of. Their order is their weight.
+type PrintKind string
+
+// What fingerprints are of.
+const (
+	PrintEmail PrintKind = "e"
+	PrintPhone PrintKind = "p"
+	PrintName  PrintKind = "n"
+)
+
+// Candidate is one of the roster as the configuration and the schedule have it at this instant.
+type Candidate struct {
+	ID     string
+	On     bool
+	Weight int
+	Cap    int
+}
+
+// Take is everything that the decision on an arrival needs.
+type Take struct {
+	Now          time.Time
+	Token        []byte // 12 bytes
+	Place        []byte // 6 bytes
+	LeadID       string // of the lead to make if it is new
+	At           time.Time
+	Prints       []Print
+	IDPrint      string // of provider and prospect id, empty without
+	ContentPrint string
+	Resend       bool
+	Channel      Channel
+	Source       string
+	Desk         string
+	By, Actor    string
+	Known        []string // sources that are labels
+	MaxSources   int
+	Floor        []Candidate
+	CatchUp      int
+	Holder       string
+	Fixed        string // an owner outside the rotation: a desk's
+	Named        string // whom a trusted source names: a charged turn
+	Record       []byte // the enquiry, personal
+	Due          time.Time
+	Timers       Timers  // as they are if it is dealt now
+	Waited       float64 // seconds from arrival to now
+	Windows      Duplicates
+	AfterHours   bool
+}
+
+// Taken is the decision on an arrival.
+type Taken struct {
+	Disposition Disposition
+	Fate        string // where a message was parked before: as what
+	Lead        string
+	Owner       string
+	CoveredBy   string
+	State       State
+	Seq         int64
+	Again       bool // the very same place was decided before; this is that decision
+}
+
+// Dealing asks for a new owner of a lead.
+type Dealing struct {
+	Now       time.Time
+	Lead      string
+	Version   int64
+	Kind      Kind
+	To        string   // empty: whose turn it is
+	Exclude   []string // who may not get it
+	Charge    bool
+	Reason    string
+	By, Actor string
+	Floor     []Candidate
+	CatchUp   int
+	Timers    Timers        // of the new owner
+	Spacing   time.Duration // at least so long after the last held lead was dealt; 0: at once
+	Waited    float64       // seconds from the start of the clock to assignment, to be counted where the lead waited
+	Miss      string        // who lost it
+}
+
+// Dealt is what became of a Dealing.
+type Dealt struct {
+	Owner string // empty: nobody was eligible, or it was too early
+	Seq   int64
+	Early bool // the spacing has not passed
+}
+
+// Change is a new state of a lead and the event that tells of it.
+type Change struct {
+	Now    time.Time
+	Token  string // identity of the call, at most 64 bytes
+	Before *Lead
+	After  *Lead
+	Event  Event
+	Counts map[string]int64
+	Note   string // personal
+	Refund Charge // a turn given back
+}
+
+// FloorCall sets somebody on, off or busy by hand, or nothing.
+type FloorCall struct {
+	Now       time.Time
+	Floor     []Candidate
+	CatchUp   int
+	Who       string // empty: nobody
+	Status    Status
+	Until     time.Time // zero: until auto
+	By, Actor string
+}
+
+// Status is whether a person is there to take leads.
+type Status string
+
+// The statuses. Auto is set, never shown: back to the schedule.
+const (
+	On   Status = "on"
+	Off  Status = "off"
+	Busy Status = "busy"
+	Auto Status = "auto"
+)
+
+// FloorNow is the floor at one instant.
+type FloorNow struct {
+	Next    string        `json:"next"`
+	Why     string        `json:"why,omitempty"`
+	Waiting int           `json:"waiting"`
+	Spread  int           `json:"spread"`
+	People  []FloorPerson `json:"people"`
+}
+
+// FloorPerson is one of the roster on the floor.
+type FloorPerson struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name"`
+	Status    Status     `json:"status"`
+	SetBy     string     `json:"by"` // schedule or hand
+	Until     *time.Time `json:"until"`
+	Eligible  bool       `json:"eligible"`
+	Turns     int64      `json:"turns"`
+	Pass      float64    `json:"pass"` // in turns
+	Untouched int64      `json:"untouched"`
+	Last      int64      `json:"-"`
+}
+
+// Parked is a message in which no lead was found, or none that could be read.
+type Parked struct {
+	ID       string    `json:"id"`
+	Now      time.Time `json:"at"`
+	Token    []byte    `json:"-"`
+	Place    []byte    `json:"-"`
+	Fate     string    `json:"fate"` // other or quarantined
+	Reason   string    `json:"reason"`
+	Where    string    `json:"where"` // mailbox/uidvalidity/uid
+	Arrived  time.Time `json:"arrived_at"`
+	Size     int       `json:"size"`
+	Raw      []byte    `json:"-"`
+	Kept     bool      `json:"kept"` // the raw message lies in the store
+	MaxBytes int64     `json:"-"`    // budget of all raw messages kept
+	KeepFor  time.Duration
+}
+
+// Query selects leads.
+type Query struct {
+	State         State
+	Owner, Source string
+	Limit         int
+	Cursor        string
+}
+
+// Timer is something that fell due.
+type Timer struct {
+	Code string // a field of Timers: w, d, p, r, x
+	Lead string
+	At   time.Time
+}
+
+// Derived is what can be rebuilt from the events.
+type Derived struct {
+	Head      int64
+	Counts    map[string]int64
+	Turns     map[string]Turns
+	Untouched map[string]int64  // per person
+	ByArrival map[string]int64  // untouched leads, start of the clock in ms
+	ByDue     map[string]int64  // untouched leads, deadline in ms
+	Waiting   map[string]int64  // held leads, arrival in ms
+	Due       map[string]int64  // code|lead, ms
+	Owed      map[string]int64  // leads with a T.O. to be done, its deadline in ms
+	Leads     map[string]int64  // every lead, arrival in ms
+	Labels    map[string]string // sources that became labels
+	Ref       int64
+}
+
+// Turns is one person's standing in the rotation.
+type Turns struct {
+	Pass     int64
+	Last     int64 // number of the event of the last turn, or of joining
+	Eligible bool
+	Turns    int64
+	Since    int64 // turns since the floor last changed
+	Gen      int64 // the change of the floor that Since counts from
+}
+
+// Figures is what the metrics show of a rooftop.
+type Figures struct {
+	Epoch           time.Time
+	Counts          map[string]int64
+	Labels          []string
+	Untouched       int64
+	Overdue         int64
+	Waiting         int64
+	Quarantined     int64
+	TurnoversOwed   int64
+	PersonUntouched map[string]int64
+	Turns           map[string]Turns
+	Gen             int64
+	OldestUntouched time.Time
+	OldestDeadline  time.Time
+	WaitingDeadline time.Time
+	TurnoverDue     time.Time
+	LastLead        map[string]time.Time
+	Difference      int64
+}

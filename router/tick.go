@@ -1,0 +1,197 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Tick does what has fallen due at a rooftop: who came on or went off by schedule, held leads, warnings, re-deals, deadlines. Any replica
+// may tick at any time; each thing happens once. It returns how much it did.
+func (r *Router) Tick(ctx context.Context, rooftop string) (done int, err error) {
+	f, _, err := r.rooftop(rooftop)
+	if err != nil {
+		return 0, err
+	}
+	floor, err := r.floor(ctx, rooftop, FloorCall{})
+	if err != nil {
+		return 0, err
+	}
+	n, err := r.dealWaiting(ctx, f, floor)
+	done += n
+	if err != nil {
+		return done, err
+	}
+	for ctx.Err() == nil {
+		now := r.store.Now()
+		timers, err := r.store.Fallen(ctx, rooftop, now, 100)
+		if err != nil || len(timers) == 0 {
+			return done, err
+		}
+		for _, t := range timers {
+			if err := r.fire(ctx, f, t); err != nil {
+				return done, fmt.Errorf("timer %s of lead %s: %w", t.Code, t.Lead, err)
+			}
+			done++
+		}
+	}
+	return done, ctx.Err()
+}
+
+// dealWaiting deals held leads, oldest first, spaced.
+func (r *Router) dealWaiting(ctx context.Context, f *Rooftop, floor FloorNow) (done int, err error) {
+	if floor.Waiting == 0 || floor.Next == "" {
+		return 0, nil
+	}
+	for ctx.Err() == nil {
+		id, err := r.store.FirstWaiting(ctx, f.ID)
+		if err != nil || id == "" {
+			return done, err
+		}
+		l, err := r.store.Lead(ctx, id)
+		if err != nil {
+			return done, err
+		}
+		now := r.store.Now()
+		d, err := r.store.Deal(ctx, f.ID, &Dealing{
+			Now: now, Lead: id, Version: l.Version, Kind: KindDealt, Charge: true, Reason: "held until somebody was on",
+			Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Timers: f.redealt(l, now, true), Waited: waited(l, now), Spacing: f.Routing.OpeningSpacing,
+		})
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil || d.Owner == "" {
+			return done, err
+		}
+		done++
+	}
+	return done, ctx.Err()
+}
+
+// fire does what one timer asks for. Whoever comes second finds the lead changed and the timer gone.
+func (r *Router) fire(ctx context.Context, f *Rooftop, t Timer) error {
+	_, err := retry(ctx, func() (struct{}, error) {
+		l, err := r.store.Lead(ctx, t.Lead)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if l.Timers.ByCode()[t.Code] != t.At.UnixMilli() {
+			return struct{}{}, nil // another replica was quicker, or it was moved
+		}
+		now := r.store.Now()
+		switch t.Code {
+		case "r":
+			return struct{}{}, r.redeal(ctx, f, l, now)
+		default:
+			_, err = r.store.Put(ctx, f.ID, f.due(l, t, now))
+			return struct{}{}, err
+		}
+	})
+	return err
+}
+
+// due is the change that a warning or a deadline makes.
+func (f *Rooftop) due(before *Lead, t Timer, now time.Time) *Change {
+	after := *before
+	c := &Change{Now: now, Token: t.Code + "/" + before.ID + "/" + millis(t.At), Before: before, After: &after, Counts: map[string]int64{}}
+	c.Event = Event{Kind: KindDue, At: now, Lead: before.ID, Detail: map[string]string{}}
+	met := before.answered(t.At)
+	switch t.Code {
+	case "w":
+		after.Timers.Warn = time.Time{}
+		c.Event.Kind, c.Event.By = KindWarned, before.Owner
+	case "d":
+		after.Timers.Due = time.Time{}
+		c.Counts[CountDue+"|"+before.Label]++
+		c.Event.Detail["of"] = "store"
+		if !met {
+			c.Counts[CountMissed+"|"+before.Label]++
+		}
+	case "p":
+		after.Timers.PersonDue = time.Time{}
+		c.Counts[CountPersonDue+"|"+before.Owner]++
+		c.Event.Detail["of"], c.Event.By = "person", before.Owner
+		if !met {
+			c.Counts[CountPersonMissed+"|"+before.Owner]++
+		}
+	case "x":
+		after.Timers.Close = time.Time{}
+		ev := Evidence{Seq: PendingSeq, Kind: KindUnsold, At: now, By: before.Owner, How: Seen}
+		old := live(before.Touches, before.Evidence)
+		after.Evidence = append(append([]Evidence(nil), before.Evidence...), ev)
+		l := live(after.Touches, after.Evidence)
+		f.follow(&after, l, now)
+		f.count(c, old, l, ev)
+		c.Event.Kind, c.Event.By = KindUnsold, before.Owner
+	}
+	if c.Event.Kind == KindDue {
+		c.Event.Detail["met"] = fmt.Sprint(met)
+	}
+	return c
+}
+
+// answered says whether the clock to response that was due at the given instant was stopped by then.
+func (l *Lead) answered(by time.Time) bool {
+	if l.Running.Response.IsZero() {
+		s, ok := l.Stops[ClockResponse]
+		return !ok || !s.At.After(by)
+	}
+	return l.Running.Response.After(by) // a later enquiry started it anew
+}
+
+// protection is how long an owner who is at work on a lead keeps it.
+const (
+	protectAttempt = 4 * time.Hour
+	protectContact = 7 * day
+)
+
+// redeal takes an untouched lead from an owner who missed it: to the next, at most MaxRedeals times, then to a manager.
+func (r *Router) redeal(ctx context.Context, f *Rooftop, l *Lead, now time.Time) error {
+	old := live(l.Touches, l.Evidence)
+	working := !old.lastTry.IsZero() && now.Sub(old.lastTry) < protectAttempt || !old.lastTalk.IsZero() && now.Sub(old.lastTalk) < protectContact
+	if !l.Untouched() || working || f.Routing.ReassignAfter == 0 || l.Desk != DeskSales {
+		after := *l
+		after.Timers.Reassign = time.Time{}
+		_, err := r.store.Put(ctx, f.ID, &Change{
+			Now: now, Token: "r/" + l.ID + "/" + millis(l.Timers.Reassign), Before: l, After: &after,
+			Event: Event{Kind: KindWarned, At: now, Lead: l.ID, By: l.Owner, Detail: map[string]string{"reason": "the owner is at work on it and keeps it"}},
+		})
+		return err
+	}
+	d := Dealing{
+		Now: now, Lead: l.ID, Version: l.Version, Kind: KindRedealt, Charge: true, Miss: l.Owner,
+		Exclude: append(append([]string(nil), l.Missed...), l.Owner), Reason: "untouched for " + f.Routing.ReassignAfter.String() + " of open time",
+		Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Timers: f.redealt(l, now, true),
+	}
+	if l.Redeals < f.Routing.MaxRedeals {
+		dealt, err := r.store.Deal(ctx, f.ID, &d)
+		if err != nil || dealt.Owner != "" {
+			return err
+		}
+		d.Reason = "nobody else is on; " + d.Reason
+	} else {
+		d.Reason = "re-dealt as often as allowed"
+	}
+	d.Kind, d.Charge, d.To, d.Timers = KindEscalated, false, f.Holder(), f.redealt(l, now, false)
+	_, err := r.store.Deal(ctx, f.ID, &d)
+	return err
+}
+
+// Run ticks every rooftop until ctx ends. It reports what went wrong and goes on.
+func (r *Router) Run(ctx context.Context, every time.Duration, report func(rooftop string, err error)) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		for _, f := range r.Rooftops() {
+			if _, err := r.Tick(ctx, f.ID); ctx.Err() == nil {
+				report(f.ID, err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}

@@ -38,7 +38,7 @@ func (r *Router) Assign(ctx context.Context, id, to, reason, by, actor string) (
 		if _, err := r.store.Deal(ctx, store, &Dealing{
 			Now: now, Lead: id, Version: l.Version, Kind: KindAssigned, To: to, Charge: !f.Routing.ManualTurnsFree && f.onRoster(to),
 			Reason: reason, By: by, Actor: actor, Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax,
-			Timers: f.redealt(l, now, false), Waited: waited(l, now),
+			Timers: f.redealt(l, now, false), Waited: waited(l, now).Seconds(), Bucket: f.bucket(waited(l, now)),
 		}); err != nil {
 			return nil, err
 		}
@@ -67,12 +67,12 @@ func (f *Rooftop) redealt(l *Lead, now time.Time, again bool) Timers {
 }
 
 // waited is how long a held lead's clock to assignment has run.
-func waited(l *Lead, now time.Time) float64 {
+func waited(l *Lead, now time.Time) time.Duration {
 	start := l.ArrivedAt
 	if !l.Running.Attempt.IsZero() {
 		start = l.Running.Attempt
 	}
-	return max(0, now.Sub(start).Seconds())
+	return max(0, now.Sub(start))
 }
 
 // token is an identity for a call that has none.

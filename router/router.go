@@ -166,8 +166,11 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 		Channel: a.Channel, Source: a.Source, Desk: desk, By: a.By, Actor: a.Actor,
 		Known: f.Sources.Known, MaxSources: f.Sources.Max,
 		Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Holder: f.Holder(),
-		Record: record, Due: f.Due(at), Timers: f.timers(at, now), Waited: now.Sub(at).Seconds(),
+		Record: record, Due: f.Due(at), Timers: f.timers(at, now), Waited: now.Sub(at).Seconds(), Bucket: f.bucket(now.Sub(at)),
 		Windows: f.Duplicates, AfterHours: f.Hours != nil && !f.Hours.Open(at),
+	}
+	for _, m := range f.Managers {
+		t.Managers = append(t.Managers, m.ID)
 	}
 	if d, ok := f.Desks[desk]; ok {
 		t.Fixed = d.Owner

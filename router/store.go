@@ -108,6 +108,8 @@ type Take struct {
 	Due          time.Time
 	Timers       Timers  // as they are if it is dealt now
 	Waited       float64 // seconds from arrival to now
+	Bucket       string  // of Waited
+	Managers     []string
 	Windows      Duplicates
 	AfterHours   bool
 }
@@ -140,6 +142,7 @@ type Dealing struct {
 	Timers    Timers        // of the new owner
 	Spacing   time.Duration // at least so long after the last held lead was dealt; 0: at once
 	Waited    float64       // seconds from the start of the clock to assignment, to be counted where the lead waited
+	Bucket    string        // of Waited
 	Miss      string        // who lost it
 }
 

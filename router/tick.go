@@ -56,7 +56,7 @@ func (r *Router) dealWaiting(ctx context.Context, f *Rooftop, floor FloorNow) (d
 		now := r.store.Now()
 		d, err := r.store.Deal(ctx, f.ID, &Dealing{
 			Now: now, Lead: id, Version: l.Version, Kind: KindDealt, Charge: true, Reason: "held until somebody was on",
-			Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Timers: f.redealt(l, now, true), Waited: waited(l, now), Spacing: f.Routing.OpeningSpacing,
+			Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Timers: f.redealt(l, now, true), Waited: waited(l, now).Seconds(), Bucket: f.bucket(waited(l, now)), Spacing: f.Routing.OpeningSpacing,
 		})
 		if errors.Is(err, ErrConflict) {
 			continue

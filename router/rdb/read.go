@@ -1,0 +1,315 @@
+package rdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"leadfloor/router"
+)
+
+// Lead reads one lead with what is personal of it.
+func (s *Store) Lead(ctx context.Context, id string) (*router.Lead, error) {
+	leads, err := s.leads(ctx, storeOf(id), []string{id})
+	if err != nil {
+		return nil, err
+	}
+	if len(leads) == 0 {
+		return nil, fmt.Errorf("lead %q: %w", id, router.ErrNotFound)
+	}
+	return leads[0], nil
+}
+
+// leads reads leads in one round trip, leaving out those that are not there.
+func (s *Store) leads(ctx context.Context, store string, ids []string) ([]*router.Lead, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	k := keysOf(store)
+	fields, records := make([]*redis.MapStringStringCmd, len(ids)), make([]*redis.MapStringStringCmd, len(ids))
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			fields[i], records[i] = p.HGetAll(ctx, k.lead(id)), p.HGetAll(ctx, k.personal(id))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read leads: %w", err)
+	}
+	var all []*router.Lead
+	for i, id := range ids {
+		f := fields[i].Val()
+		if len(f) == 0 {
+			continue
+		}
+		v, _ := strconv.ParseInt(f["v"], 10, 64)
+		l, err := router.LeadFromFields(store, id, v, f)
+		if err != nil {
+			return nil, err
+		}
+		rec := make([][]byte, len(l.Touches))
+		for n := range rec {
+			rec[n] = []byte(records[i].Val()["r"+strconv.Itoa(n+1)])
+		}
+		if err := l.Fill(rec); err != nil {
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// LeadFields reads a lead's fields; its version stands under v.
+func (s *Store) LeadFields(ctx context.Context, id string) (map[string]string, error) {
+	return s.rdb.HGetAll(ctx, keysOf(storeOf(id)).lead(id)).Result()
+}
+
+var cursorForm = regexp.MustCompile(`^([0-9]{1,16})_([a-z0-9-]+)$`)
+
+// Leads lists leads, newest first. Those that nobody has touched are found at once, others by looking through all.
+func (s *Store) Leads(ctx context.Context, store string, q router.Query) ([]*router.Lead, string, error) {
+	k := keysOf(store)
+	from := k.is("leads")
+	switch q.State {
+	case router.Waiting:
+		from = k.is("wait")
+	case router.Untouched:
+		from = k.is("ua")
+	}
+	maxScore, after := "+inf", ""
+	if q.Cursor != "" {
+		m := cursorForm.FindStringSubmatch(q.Cursor)
+		if m == nil {
+			return nil, "", &router.FaultError{Field: "cursor", Text: "is none of ours"}
+		}
+		maxScore, after = m[1], m[2]
+	}
+	var found []*router.Lead
+	chunk := int64(q.Limit + 1)
+	if q.Owner != "" || q.Source != "" || q.State != "" {
+		chunk = max(chunk, 200)
+	}
+	// Members of one score stand in reverse order of their names, so (score, name) says where to go on.
+	offset := int64(0)
+	type spot struct {
+		score string
+		id    string
+	}
+	var last spot
+	for {
+		z, err := s.rdb.ZRevRangeByScoreWithScores(ctx, from, &redis.ZRangeBy{Max: maxScore, Min: "-inf", Offset: offset, Count: chunk}).Result()
+		if err != nil {
+			return nil, "", fmt.Errorf("list leads: %w", err)
+		}
+		var ids []string
+		scores := map[string]string{}
+		for _, e := range z {
+			id := text(e.Member)
+			score := strconv.FormatInt(int64(e.Score), 10)
+			if score == maxScore && after != "" && id >= after {
+				continue
+			}
+			ids = append(ids, id)
+			scores[id] = score
+		}
+		leads, err := s.leads(ctx, store, ids)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, l := range leads {
+			if q.State != "" && l.State != q.State || q.Owner != "" && l.Owner != q.Owner || q.Source != "" && l.Source != q.Source {
+				continue
+			}
+			if len(found) == q.Limit {
+				return found, last.score + "_" + last.id, nil
+			}
+			found = append(found, l)
+			last = spot{score: scores[l.ID], id: l.ID}
+		}
+		if int64(len(z)) < chunk {
+			return found, "", nil
+		}
+		offset += chunk
+	}
+}
+
+// Fallen returns the timers that fell due.
+func (s *Store) Fallen(ctx context.Context, store string, now time.Time, limit int) ([]router.Timer, error) {
+	z, err := s.rdb.ZRangeByScoreWithScores(ctx, keysOf(store).is("due"), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: int64(limit)}).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read timers: %w", err)
+	}
+	all := make([]router.Timer, 0, len(z))
+	for _, e := range z {
+		code, lead, _ := strings.Cut(text(e.Member), "|")
+		all = append(all, router.Timer{Code: code, Lead: lead, At: time.UnixMilli(int64(e.Score)).UTC()})
+	}
+	return all, nil
+}
+
+// FirstWaiting is the lead that has waited longest.
+func (s *Store) FirstWaiting(ctx context.Context, store string) (string, error) {
+	ids, err := s.rdb.ZRange(ctx, keysOf(store).is("wait"), 0, 0).Result()
+	if err != nil || len(ids) == 0 {
+		return "", err
+	}
+	return ids[0], nil
+}
+
+// Events returns events after the given number.
+func (s *Store) Events(ctx context.Context, store string, after int64, limit int) ([]router.Event, error) {
+	msgs, err := s.rdb.XRangeN(ctx, keysOf(store).is("ev"), strconv.FormatInt(after+1, 10)+"-0", "+", int64(limit)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	all := make([]router.Event, 0, len(msgs))
+	for _, m := range msgs {
+		e, err := decodeEvent(m)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+func decodeEvent(m redis.XMessage) (router.Event, error) {
+	id, _, _ := strings.Cut(m.ID, "-")
+	seq, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return router.Event{}, fmt.Errorf("event %s: not one of ours", m.ID)
+	}
+	get := func(name string) string { return text(m.Values[name]) }
+	e := router.Event{Seq: seq, Kind: router.Kind(get("k")), At: time.UnixMilli(number(m.Values["t"])).UTC(), Lead: get("l"), By: get("b"), Actor: get("a")}
+	for _, part := range []struct {
+		name string
+		to   any
+	}{{"s", &e.Set}, {"c", &e.Counts}, {"x", &e.Detail}, {"d", &e.Deal}} {
+		if s := get(part.name); s != "" {
+			if err := json.Unmarshal([]byte(s), part.to); err != nil {
+				return router.Event{}, fmt.Errorf("event %d: field %s: %w", seq, part.name, err)
+			}
+		}
+	}
+	return e, nil
+}
+
+// Derived reads in one transaction everything that can be rebuilt from the events.
+func (s *Store) Derived(ctx context.Context, store string) (*router.Derived, error) {
+	k := keysOf(store)
+	var meta *redis.SliceCmd
+	hashes := map[string]*redis.MapStringStringCmd{"cnt": nil, "rot": nil, "unt": nil, "src": nil}
+	sets := map[string]*redis.ZSliceCmd{"ua": nil, "ud": nil, "wait": nil, "due": nil, "owed": nil, "leads": nil}
+	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		meta = p.HMGet(ctx, k.is("meta"), "seq", "ref")
+		for name := range hashes {
+			hashes[name] = p.HGetAll(ctx, k.is(name))
+		}
+		for name := range sets {
+			sets[name] = p.ZRangeWithScores(ctx, k.is(name), 0, -1)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what is derived: %w", err)
+	}
+	zset := func(name string) map[string]int64 {
+		m := map[string]int64{}
+		for _, e := range sets[name].Val() {
+			m[text(e.Member)] = int64(e.Score)
+		}
+		return m
+	}
+	d := &router.Derived{
+		Head: number(meta.Val()[0]), Ref: number(meta.Val()[1]), Counts: numbers(hashes["cnt"].Val()), Untouched: numbers(hashes["unt"].Val()), Labels: hashes["src"].Val(),
+		ByArrival: zset("ua"), ByDue: zset("ud"), Waiting: zset("wait"), Due: zset("due"), Owed: zset("owed"), Leads: zset("leads"),
+	}
+	if d.Turns, err = turns(hashes["rot"].Val()); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func numbers(m map[string]string) map[string]int64 {
+	out := make(map[string]int64, len(m))
+	for k, v := range m {
+		out[k] = number(v)
+	}
+	return out
+}
+
+var errTurns = errors.New("a person's standing in the rotation cannot be read")
+
+func turns(m map[string]string) (map[string]router.Turns, error) {
+	out := map[string]router.Turns{}
+	for id, v := range m {
+		p := strings.Split(v, "|")
+		if len(p) != 6 {
+			return nil, errTurns
+		}
+		out[id] = router.Turns{Pass: number(p[0]), Last: number(p[1]), Eligible: p[2] == "1", Turns: number(p[3]), Since: number(p[4]), Gen: number(p[5])}
+	}
+	return out, nil
+}
+
+// Figures reads what the metrics show: two round trips, however many leads there are.
+func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, error) {
+	k := keysOf(store)
+	now := strconv.FormatInt(s.Now().UnixMilli(), 10)
+	var (
+		meta                        *redis.SliceCmd
+		cnt, unt, rot, last         *redis.MapStringStringCmd
+		src                         *redis.StringSliceCmd
+		ua, wait, q, owed, over     *redis.IntCmd
+		firstUA, firstUD, firstOwed *redis.ZSliceCmd
+		firstWait                   *redis.StringSliceCmd
+	)
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		meta = p.HMGet(ctx, k.is("meta"), "epoch", "gen", "difference")
+		cnt, unt, rot, last = p.HGetAll(ctx, k.is("cnt")), p.HGetAll(ctx, k.is("unt")), p.HGetAll(ctx, k.is("rot")), p.HGetAll(ctx, k.is("last"))
+		src = p.HKeys(ctx, k.is("src"))
+		ua, wait, q, owed = p.ZCard(ctx, k.is("ua")), p.ZCard(ctx, k.is("wait")), p.ZCard(ctx, k.is("q")), p.ZCard(ctx, k.is("owed"))
+		over = p.ZCount(ctx, k.is("ud"), "-inf", "("+now)
+		firstUA, firstUD, firstOwed = p.ZRangeWithScores(ctx, k.is("ua"), 0, 0), p.ZRangeWithScores(ctx, k.is("ud"), 0, 0), p.ZRangeWithScores(ctx, k.is("owed"), 0, 0)
+		firstWait = p.ZRange(ctx, k.is("wait"), 0, 0)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the figures: %w", err)
+	}
+	when := func(z *redis.ZSliceCmd) time.Time {
+		if v := z.Val(); len(v) > 0 {
+			return time.UnixMilli(int64(v[0].Score)).UTC()
+		}
+		return time.Time{}
+	}
+	f := &router.Figures{
+		Epoch: time.UnixMilli(number(meta.Val()[0])).UTC(), Gen: number(meta.Val()[1]), Difference: number(meta.Val()[2]),
+		Counts: numbers(cnt.Val()), Labels: src.Val(), Untouched: ua.Val(), Overdue: over.Val(), Waiting: wait.Val(), Quarantined: q.Val(), TurnoversOwed: owed.Val(),
+		PersonUntouched: numbers(unt.Val()), OldestUntouched: when(firstUA), OldestDeadline: when(firstUD), TurnoverDue: when(firstOwed), LastLead: map[string]time.Time{},
+	}
+	for label, at := range numbers(last.Val()) {
+		f.LastLead[label] = time.UnixMilli(at).UTC()
+	}
+	if f.Turns, err = turns(rot.Val()); err != nil {
+		return nil, err
+	}
+	if ids := firstWait.Val(); len(ids) > 0 {
+		// Whoever came first is due first, so the head of those who wait has the earliest deadline.
+		at, err := s.rdb.ZScore(ctx, k.is("ud"), ids[0]).Result()
+		switch {
+		case err == nil:
+			f.WaitingDeadline = time.UnixMilli(int64(at)).UTC()
+		case !errors.Is(err, redis.Nil):
+			return nil, fmt.Errorf("read the figures: %w", err)
+		}
+	}
+	return f, nil
+}

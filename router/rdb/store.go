@@ -1,0 +1,536 @@
+// Package rdb keeps the business in Redis: one Lua script a decision, every key made in keys.go. It decides nothing that its scripts and
+// router do not. It runs on a single server, Sentinel or Cluster (every script's keys share one hash tag), and on Redis-compatible stores
+// that know EVALSHA.
+package rdb
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"leadfloor/router"
+)
+
+// Schema is the version of the keys. A store written by a newer one is refused.
+const Schema = 1
+
+var (
+	//go:embed lib.lua
+	lib string
+	//go:embed take.lua
+	takeLua string
+	//go:embed deal.lua
+	dealLua string
+	//go:embed put.lua
+	putLua string
+	//go:embed floor.lua
+	floorLua string
+	//go:embed park.lua
+	parkLua string
+)
+
+// Store is router.Store on Redis.
+type Store struct {
+	rdb     redis.UniversalClient
+	now     func() time.Time
+	replies int // replicas that must have a decision
+	offset  atomic.Int64
+
+	take, deal, put, floor, park *redis.Script
+}
+
+var _ router.Store = (*Store)(nil)
+
+// Options of a Store.
+type Options struct {
+	// WaitReplicas is how many replicas must have a decision before it counts as made.
+	WaitReplicas int
+	// Now replaces the server's clock, for tests.
+	Now func() time.Time
+}
+
+// New makes a Store. Call Sync before use, and now and then, to follow the server's clock.
+func New(rdb redis.UniversalClient, o Options) *Store {
+	script := func(body string) *redis.Script { return redis.NewScript(lib + body) }
+	return &Store{
+		rdb: rdb, now: o.Now, replies: o.WaitReplicas,
+		take: script(takeLua), deal: script(dealLua), put: script(putLua), floor: script(floorLua), park: script(parkLua),
+	}
+}
+
+// Sync measures how far this machine's clock is from the server's, so that all replicas tell the same time.
+func (s *Store) Sync(ctx context.Context) error {
+	before := time.Now()
+	t, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return fmt.Errorf("read the clock of redis: %w", err)
+	}
+	after := time.Now()
+	s.offset.Store(int64(t.Sub(before.Add(after.Sub(before) / 2))))
+	return nil
+}
+
+// Now is the server's clock, in milliseconds.
+func (s *Store) Now() time.Time {
+	if s.now != nil {
+		return s.now().UTC().Truncate(time.Millisecond)
+	}
+	return time.Now().Add(time.Duration(s.offset.Load())).UTC().Truncate(time.Millisecond)
+}
+
+// Open makes a store's keys where there are none.
+func (s *Store) Open(ctx context.Context, store string) (router.Identity, error) {
+	meta := keysOf(store).is("meta")
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		return router.Identity{}, err
+	}
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSetNX(ctx, meta, "schema", Schema)
+		p.HSetNX(ctx, meta, "epoch", s.Now().UnixMilli())
+		p.HSetNX(ctx, meta, "key", base64.StdEncoding.EncodeToString(key))
+		return nil
+	})
+	if err != nil {
+		return router.Identity{}, fmt.Errorf("make the keys: %w", err)
+	}
+	m, err := s.rdb.HMGet(ctx, meta, "schema", "epoch", "key").Result()
+	if err != nil {
+		return router.Identity{}, fmt.Errorf("read the keys: %w", err)
+	}
+	if schema := number(m[0]); schema > Schema {
+		return router.Identity{}, fmt.Errorf("redis holds schema %d, written by a newer leadfloor; this one knows %d: upgrade it", schema, Schema)
+	}
+	key, err = base64.StdEncoding.DecodeString(text(m[2]))
+	if err != nil {
+		return router.Identity{}, fmt.Errorf("read the key: %w", err)
+	}
+	return router.Identity{Epoch: time.UnixMilli(number(m[1])).UTC(), Key: key}, nil
+}
+
+// run calls a script on the node of its first key. A lost reply is answered by the same call again, which the scripts allow.
+func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, answer any, args ...any) error {
+	out, err := s.eval(ctx, script, keys, args...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal([]byte(out), answer); err != nil {
+		return fmt.Errorf("read a script's answer: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) eval(ctx context.Context, script *redis.Script, keys []string, args ...any) (string, error) {
+	if s.replies == 0 {
+		return script.Run(ctx, s.rdb, keys, args...).Text()
+	}
+	// WAIT tells of writes on its own connection only, so both go through one pipeline.
+	call := func(p redis.Pipeliner) *redis.Cmd { return script.EvalSha(ctx, p, keys, args...) }
+	for range 2 {
+		var out, acked *redis.Cmd
+		_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+			out, acked = call(p), p.Do(ctx, "WAIT", s.replies, waitFor.Milliseconds())
+			return nil
+		})
+		if redis.HasErrorPrefix(out.Err(), "NOSCRIPT") {
+			call = func(p redis.Pipeliner) *redis.Cmd { return script.Eval(ctx, p, keys, args...) }
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		n, err := acked.Int()
+		if err != nil {
+			return "", err
+		}
+		if n < s.replies {
+			return "", fmt.Errorf("only %d of %d replicas have the decision", n, s.replies)
+		}
+		return out.Text()
+	}
+	return "", errors.New("the script does not stay loaded")
+}
+
+// waitFor bounds how long a decision waits for its replicas before it is tried again.
+const waitFor = time.Second
+
+// base are the keys that every script of a store opens with; see lib.lua.
+func (k storeKeys) base() []string {
+	names := []string{"meta", "ev", "rot", "hand", "unt", "cnt", "leads", "wait", "ua", "ud", "due", "owed", "src", "last"}
+	keys := make([]string, len(names), len(names)+16)
+	for i, n := range names {
+		keys[i] = k.is(n)
+	}
+	return keys
+}
+
+type request map[string]any
+
+func (r request) floor(c []router.Candidate, catchUp int) request {
+	all := make([][4]any, len(c))
+	for i, p := range c {
+		on := 0
+		if p.On {
+			on = 1
+		}
+		all[i] = [4]any{p.ID, on, p.Weight, p.Cap}
+	}
+	r["floor"], r["catchup"] = all, catchUp
+	return r
+}
+
+func (r request) text() string {
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // numbers and strings always marshal
+	}
+	return string(b)
+}
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// Take decides an arrival: one round trip, and one more for a customer who is known.
+func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.Taken, error) {
+	k := keysOf(store)
+	proto := router.Lead{
+		Channel: t.Channel, Source: t.Source, Desk: t.Desk, ArrivedAt: t.At, Activity: t.At, Personal: true,
+		Running: router.Running{Attempt: t.At, Response: t.At, Contact: t.At},
+	}
+	if !t.Due.IsZero() {
+		proto.DueAt = &t.Due
+	}
+	base := proto.Fields()
+	base["n"] = "1"
+
+	known, rostered := false, len(t.Floor) > 0
+	for _, x := range t.Known {
+		known = known || x == t.Source
+	}
+	managers := map[string]bool{t.Holder: true}
+	for _, m := range t.Managers {
+		managers[m] = true
+	}
+	r := request{
+		"now": t.Now.UnixMilli(), "at": t.At.UnixMilli(), "id": t.LeadID, "ch": t.Channel, "src": t.Source, "known": known,
+		"smax": max(0, t.MaxSources-len(t.Known)), "desk": t.Desk, "fixed": t.Fixed, "named": t.Named, "by": t.By, "actor": t.Actor,
+		"resend": t.Resend, "idp": t.IDPrint, "cop": t.ContentPrint, "holder": t.Holder, "managers": managers, "rostered": rostered,
+		"due": 0, "timers": t.Timers.ByCode(), "bucket": t.Bucket, "waited": int64(t.Waited * 1000), "closed": t.AfterHours, "base": base,
+		"created": t.Windows.CreatedWithin.Milliseconds(), "active": t.Windows.ActiveWithin.Milliseconds(), "same": t.Windows.SameEnquiryWithin.Milliseconds(),
+	}.floor(t.Floor, t.CatchUp)
+	if !t.Due.IsZero() {
+		r["due"] = t.Due.UnixMilli()
+	}
+
+	keys := append(k.base(), k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID))
+	prints := make([]request, len(t.Prints))
+	at := map[string]int{}
+	for i, p := range t.Prints {
+		shard := k.shard("fp", p.Hash)
+		n, ok := at[shard]
+		if !ok {
+			n = len(at) + 1
+			at[shard] = n
+			keys = append(keys, shard)
+		}
+		last := ""
+		if len(p.Last) > 0 {
+			last = b64(p.Last)
+		}
+		prints[i] = request{"k": p.Kind, "s": n, "f": string(p.Kind) + b64(p.Hash), "x": last}
+	}
+	r["prints"], r["nfp"] = prints, len(at)
+
+	var cand []string
+	for range 10 {
+		r["cand"] = append([]string{}, cand...)
+		all := append([]string(nil), keys...)
+		for _, id := range cand {
+			all = append(all, k.lead(id), k.personal(id))
+		}
+		var a struct {
+			Match                       []string
+			D, Fate, Lead, Owner, Cover string
+			State                       router.State
+			Seq                         int64
+			Again                       bool
+		}
+		if err := s.run(ctx, s.take, all, &a, r.text(), t.Record, b64(t.Token), b64(t.Place)); err != nil {
+			return router.Taken{}, err
+		}
+		if len(a.Match) > 0 {
+			cand = a.Match
+			continue
+		}
+		out := router.Taken{
+			Disposition: router.Disposition(a.D), Fate: a.Fate, Lead: a.Lead, Owner: a.Owner, CoveredBy: a.Cover, State: a.State, Seq: a.Seq, Again: a.Again,
+		}
+		if a.Owner == "" && a.Lead != "" && a.Fate == "" {
+			// Decided before: what it is now is the lead's to say.
+			f, err := s.rdb.HMGet(ctx, k.lead(a.Lead), "ow", "cb", "st").Result()
+			if err != nil {
+				return router.Taken{}, err
+			}
+			out.Owner, out.CoveredBy, out.State = text(f[0]), text(f[1]), router.State(text(f[2]))
+		}
+		return out, nil
+	}
+	return router.Taken{}, errors.New("the customer's leads kept changing: again later")
+}
+
+// Deal gives a lead a new owner.
+func (s *Store) Deal(ctx context.Context, store string, d *router.Dealing) (router.Dealt, error) {
+	k := keysOf(store)
+	set := map[string]string{}
+	if d.Miss != "" {
+		set["mi"] = strings.Join(d.Exclude, ",")
+		set["rn"] = strconv.Itoa(len(d.Exclude))
+	}
+	r := request{
+		"now": d.Now.UnixMilli(), "id": d.Lead, "v": d.Version, "kind": d.Kind, "to": d.To, "exclude": append([]string{}, d.Exclude...), "charge": d.Charge,
+		"reason": d.Reason, "by": d.By, "actor": d.Actor, "timers": d.Timers.ByCode(), "spacing": d.Spacing.Milliseconds(),
+		"bucket": d.Bucket, "waited": int64(d.Waited * 1000), "set": set,
+	}.floor(d.Floor, d.CatchUp)
+	var a struct {
+		Conflict, None, Early bool
+		Owner                 string
+		Seq                   int64
+	}
+	if err := s.run(ctx, s.deal, append(k.base(), k.lead(d.Lead)), &a, r.text()); err != nil {
+		return router.Dealt{}, fmt.Errorf("deal lead %s: %w", d.Lead, err)
+	}
+	if a.Conflict {
+		return router.Dealt{}, router.ErrConflict
+	}
+	return router.Dealt{Owner: a.Owner, Seq: a.Seq, Early: a.Early}, nil
+}
+
+// Put stores what became of a lead.
+func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64, error) {
+	k := keysOf(store)
+	before, after := c.Before, c.After
+	set := map[string]string{}
+	old, now := before.Fields(), after.Fields()
+	for name, v := range now {
+		if old[name] != v {
+			set[name] = v
+		}
+	}
+	for name := range old {
+		if _, ok := now[name]; !ok {
+			set[name] = ""
+		}
+	}
+
+	z, unt := map[string]int64{}, map[string]int64{}
+	move := func(letter string, was, is int64) {
+		if was != is {
+			z[letter] = is
+		}
+	}
+	b, a := places(before), places(after)
+	for letter := range b {
+		move(letter, b[letter], a[letter])
+	}
+	if before.Untouched() {
+		unt[before.Owner]--
+	}
+	if after.Untouched() {
+		unt[after.Owner]++
+	}
+	for p, n := range unt {
+		if n == 0 {
+			delete(unt, p)
+		}
+	}
+	due := map[string]int64{}
+	was, is := before.Timers.ByCode(), after.Timers.ByCode()
+	for _, code := range router.TimerCodes {
+		c := string(code)
+		switch at, ok := is[c]; {
+		case ok && was[c] != at:
+			due[c] = at
+		case !ok && was[c] != 0:
+			due[c] = -1
+		}
+	}
+	r := request{
+		"now": c.Now.UnixMilli(), "id": before.ID, "v": before.Version, "kind": c.Event.Kind, "by": c.Event.By, "actor": c.Event.Actor,
+		"set": set, "pending": strconv.FormatInt(router.PendingSeq, 10), "counts": c.Counts, "z": z, "unt": unt, "due": due, "floor": []any{}, "catchup": 0,
+	}
+	detail := map[string]string{}
+	for name, v := range c.Event.Detail {
+		detail[name] = v
+	}
+	if !c.Event.At.IsZero() && !c.Event.At.Equal(c.Now) {
+		detail["at"] = c.Event.At.UTC().Format(time.RFC3339Nano)
+	}
+	if len(detail) > 0 {
+		text, err := json.Marshal(detail)
+		if err != nil {
+			return 0, err
+		}
+		r["detail"] = string(text)
+	}
+	if c.Note != "" {
+		r["note"] = true
+	}
+	if c.Refund.Cost > 0 {
+		r["refund"] = []any{c.Refund.Person, c.Refund.Cost}
+	}
+	var out struct {
+		Seq      int64
+		Conflict bool
+	}
+	keys := append(k.base(), k.lead(before.ID), k.personal(before.ID), k.call(c.Token))
+	if err := s.run(ctx, s.put, keys, &out, r.text(), c.Note); err != nil {
+		return 0, fmt.Errorf("store lead %s: %w", before.ID, err)
+	}
+	if out.Conflict {
+		return 0, router.ErrConflict
+	}
+	return out.Seq, nil
+}
+
+// places says where a lead stands in the sorted sets, -1 where it does not.
+func places(l *router.Lead) map[string]int64 {
+	p := map[string]int64{"a": -1, "d": -1, "w": -1, "o": -1}
+	if l.Untouched() {
+		p["a"] = l.Running.Attempt.UnixMilli()
+		if l.DueAt != nil {
+			p["d"] = l.DueAt.UnixMilli()
+		}
+	}
+	if l.State == router.Waiting {
+		p["w"] = l.ArrivedAt.UnixMilli()
+	}
+	if t := l.Turnover; t != nil && t.State == router.TurnoverOwed {
+		p["o"] = t.DueAt.UnixMilli()
+	}
+	return p
+}
+
+// Floor admits and drops people and tells who is on.
+func (s *Store) Floor(ctx context.Context, store string, f *router.FloorCall) (router.FloorNow, error) {
+	r := request{"now": f.Now.UnixMilli(), "who": f.Who, "status": f.Status, "till": 0, "by": f.By, "actor": f.Actor}.floor(f.Floor, f.CatchUp)
+	if !f.Until.IsZero() {
+		r["till"] = f.Until.UnixMilli()
+	}
+	var a struct {
+		People  json.RawMessage
+		Next    string
+		Waiting int
+	}
+	if err := s.run(ctx, s.floor, keysOf(store).base(), &a, r.text()); err != nil {
+		return router.FloorNow{}, err
+	}
+	out := router.FloorNow{Next: a.Next, Waiting: a.Waiting, People: []router.FloorPerson{}}
+	var rows [][10]any
+	if string(a.People) != "{}" { // what cjson makes of an empty list
+		if err := json.Unmarshal(a.People, &rows); err != nil {
+			return router.FloorNow{}, fmt.Errorf("read a script's answer: %w", err)
+		}
+	}
+	low, high := map[float64]float64{}, map[float64]float64{}
+	for _, x := range rows {
+		n := func(i int) float64 { v, _ := x[i].(float64); return v }
+		t := func(i int) string { v, _ := x[i].(string); return v }
+		p := router.FloorPerson{
+			ID: t(0), Status: router.Status(t(1)), SetBy: t(2), Eligible: n(4) == 1, Turns: int64(n(5)), Pass: n(6) / router.Turn, Untouched: int64(n(7)),
+		}
+		if n(3) > 0 {
+			till := time.UnixMilli(int64(n(3))).UTC()
+			p.Until = &till
+		}
+		if p.Eligible {
+			w, since := n(9), n(8)
+			if v, ok := low[w]; !ok || since < v {
+				low[w] = since
+			}
+			high[w] = max(high[w], since)
+		}
+		out.People = append(out.People, p)
+	}
+	for w := range low {
+		out.Spread = max(out.Spread, int(high[w]-low[w]))
+	}
+	return out, nil
+}
+
+// maxOther bounds the list of messages without a lead.
+const maxOther = 1000
+
+// Park notes a message without a lead.
+func (s *Store) Park(ctx context.Context, store string, p *router.Parked) (router.Taken, error) {
+	k := keysOf(store)
+	list, limit := k.is("o"), maxOther
+	var raw []byte
+	if p.Fate == "quarantined" {
+		list, limit = k.is("q"), 0
+		raw = p.Raw
+	}
+	about := *p
+	about.Kept = len(raw) > 0
+	note, err := json.Marshal(&about)
+	if err != nil {
+		return router.Taken{}, err
+	}
+	r := request{"now": p.Now.UnixMilli(), "id": p.ID, "fate": p.Fate, "cap": limit, "keep": int64(max(p.KeepFor, time.Hour).Seconds()), "floor": []any{}, "catchup": 0}
+	var a struct {
+		D, Fate, Lead string
+		Again         bool
+	}
+	keys := append(k.base(), k.shard("tok", p.Token), list, k.is("park"), k.raw(p.ID))
+	if err := s.run(ctx, s.park, keys, &a, r.text(), note, b64(p.Token), b64(p.Place), raw); err != nil {
+		return router.Taken{}, err
+	}
+	return router.Taken{Disposition: router.Disposition(a.D), Fate: a.Fate, Again: a.Again, Lead: a.Lead}, nil
+}
+
+// Parked lists what was parked, newest first.
+func (s *Store) Parked(ctx context.Context, store string, quarantined bool, limit int) ([]router.Parked, error) {
+	k := keysOf(store)
+	list := k.is("o")
+	if quarantined {
+		list = k.is("q")
+	}
+	ids, err := s.rdb.ZRevRange(ctx, list, 0, int64(limit)-1).Result()
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	notes, err := s.rdb.HMGet(ctx, k.is("park"), ids...).Result()
+	if err != nil {
+		return nil, err
+	}
+	var all []router.Parked
+	for _, n := range notes {
+		var p router.Parked
+		if n == nil {
+			continue
+		}
+		if err := json.Unmarshal([]byte(text(n)), &p); err != nil {
+			return nil, fmt.Errorf("read a parked message: %w", err)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+func number(v any) int64 {
+	n, _ := strconv.ParseInt(text(v), 10, 64)
+	return n
+}

@@ -1,0 +1,122 @@
+// Package routertest holds what tests of the business need: a Redis of their own, and the suite that every router.Store passes.
+package routertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+)
+
+// Redis is a real redis-server that lives as long as a test.
+type Redis struct {
+	Addr string
+	Dir  string
+	Args []string
+	cmd  *exec.Cmd
+	t    testing.TB
+}
+
+// StartRedis starts redis-server on a free loopback port in a temporary folder.
+func StartRedis(t testing.TB, args ...string) *Redis {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Fatal("redis-server is not installed: apt-get install redis-server")
+	}
+	r := &Redis{Addr: FreeAddr(t), Dir: t.TempDir(), Args: args, t: t}
+	r.Start()
+	t.Cleanup(r.Kill)
+	return r
+}
+
+// Start starts the server again where it was killed; its data is as its persistence left it.
+func (r *Redis) Start() {
+	r.t.Helper()
+	host, port, _ := net.SplitHostPort(r.Addr)
+	log, err := os.OpenFile(filepath.Join(r.Dir, "redis.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer log.Close()
+	r.cmd = exec.Command("redis-server", append([]string{"--bind", host, "--port", port, "--dir", r.Dir, "--save", "", "--daemonize", "no"}, r.Args...)...)
+	r.cmd.Stdout, r.cmd.Stderr = log, log
+	// The server goes when the test process goes, however it ends.
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := r.cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	c := r.Client()
+	defer c.Close()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		if err = c.Ping(context.Background()).Err(); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			out, _ := os.ReadFile(log.Name())
+			r.t.Fatalf("redis-server does not answer: %v\n%s", err, out)
+		}
+		time.Sleep(5 * time.Millisecond) // another process: there is no event to wait for
+	}
+}
+
+// Kill ends the server at once.
+func (r *Redis) Kill() {
+	if r.cmd == nil {
+		return
+	}
+	_ = r.cmd.Process.Kill()
+	var exit *exec.ExitError
+	if err := r.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		r.t.Errorf("wait for redis-server: %v", err)
+	}
+	r.cmd = nil
+}
+
+// Freeze stops the server without ending it; Thaw lets it go on.
+func (r *Redis) Freeze() { r.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (r *Redis) Thaw() { r.signal(syscall.SIGCONT) }
+
+func (r *Redis) signal(s syscall.Signal) {
+	r.t.Helper()
+	if err := r.cmd.Process.Signal(s); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// URL is what a configuration would say.
+func (r *Redis) URL() string { return "redis://" + r.Addr + "/0" }
+
+// Client dials the server.
+func (r *Redis) Client() *redis.Client { return redis.NewClient(&redis.Options{Addr: r.Addr}) }
+
+// Miniredis is a store inside the process: quick, without persistence; its TTLs stand still.
+func Miniredis(t testing.TB) *redis.Client {
+	t.Helper()
+	m := miniredis.RunT(t)
+	c := redis.NewClient(&redis.Options{Addr: m.Addr()})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// FreeAddr is a loopback address that nobody listened on a moment ago.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(fmt.Errorf("find a free port: %w", err))
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

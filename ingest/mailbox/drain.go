@@ -1,0 +1,343 @@
+package mailbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"leadfloor/ingest"
+)
+
+const (
+	// metaBatch is how many sizes and dates are asked for at once.
+	metaBatch = 1000
+	// batchCount and batchBytes bound how much is read at once, and so what a mailbox holds in memory.
+	batchCount = 250
+	batchBytes = 16 << 20
+	// settleEvery bounds how long decisions wait for their batch before they go to the ledger.
+	settleEvery = time.Second
+	// storeDown is how many messages in a row the handler must fail on before the fault is not theirs.
+	storeDown = 3
+)
+
+// drain brings the ledger in line with the folder: it looks at everything that is there and not settled, until a search
+// brings nothing that could be done now.
+func (k *keeper) drain(ctx context.Context, s *session) error {
+	for {
+		present, err := s.search(ctx)
+		if err != nil {
+			return err
+		}
+		k.book.keep(present)
+		sound, alone := k.book.due(present, time.Now())
+		if len(sound)+len(alone) == 0 {
+			return nil
+		}
+		for chunk := range slices.Chunk(sound, metaBatch) {
+			if err := k.reconcile(ctx, s, chunk); err != nil {
+				return err
+			}
+		}
+		for chunk := range slices.Chunk(alone, 1) {
+			if err := k.reconcile(ctx, s, chunk); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// reconcile deals with some of the messages in the folder. Afterwards each of them is settled, or put off, or has left.
+func (k *keeper) reconcile(ctx context.Context, s *session, uids []uint32) error {
+	metas, err := s.fetchMeta(ctx, uids)
+	missing := slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool { _, ok := metas[uid]; return ok })
+	if err != nil {
+		k.book.suspect(missing)
+		return err
+	}
+	for _, uid := range missing {
+		// A server's silence is no evidence of absence: what was left out here is asked for again as it is read.
+		metas[uid] = meta{uid: uid}
+	}
+	var todo []meta
+	var skipped []Entry
+	for _, uid := range uids {
+		m := metas[uid]
+		p, settled := k.book.places[uid]
+		switch {
+		case settled && p.holds(m) && !k.owes(s, uid, p):
+			k.book.saw(uid, m)
+		case !settled && !m.date.IsZero() && m.date.Before(k.cut):
+			skipped = append(skipped, Entry{UID: uid, Fate: ingest.FateSkipped, At: m.date})
+		default:
+			todo = append(todo, m)
+		}
+	}
+	if err := k.settle(ctx, skipped, metas); err != nil {
+		return err
+	}
+	for len(todo) > 0 {
+		n, bytes := 0, int64(0)
+		for n < len(todo) && n < k.batchCount() {
+			if bytes += k.expected(todo[n]); n > 0 && bytes > batchBytes {
+				break
+			}
+			n++
+		}
+		if err := k.take(ctx, s, todo[:n], metas); err != nil {
+			return err
+		}
+		todo = todo[n:]
+	}
+	return nil
+}
+
+// batchCount is how many messages are read at once: one while the handler decides none.
+func (k *keeper) batchCount() int {
+	if len(k.failing) >= storeDown {
+		return 1
+	}
+	return batchCount
+}
+
+// head says whether only the beginning of a message is read.
+func (k *keeper) head(m meta) bool { return m.size > k.cfg.MaxSize || k.book.troubles[m.uid].head }
+
+// expected is how many bytes of a message will be read.
+func (k *keeper) expected(m meta) int64 {
+	if k.head(m) {
+		return headSize
+	}
+	return m.size
+}
+
+// take reads one batch and has each message in it decided, in order of arrival, settled, and put where it belongs.
+func (k *keeper) take(ctx context.Context, s *session, batch []meta, metas map[uint32]meta) error {
+	bodies, err := k.read(ctx, s, batch)
+	slices.SortFunc(bodies, func(a, b body) int { return cmp.Compare(a.uid, b.uid) })
+	// What came whole before a connection broke is whole: it is decided all the same.
+	settled, herr := k.handle(ctx, bodies, metas)
+	if herr != nil {
+		return herr
+	}
+	if err != nil {
+		return err
+	}
+	return k.after(ctx, s, settled)
+}
+
+// read fetches a batch. Messages that are asked for and do not come are asked for again, then alone, then by sequence
+// number; only what a search does not find either is gone.
+func (k *keeper) read(ctx context.Context, s *session, batch []meta) ([]body, error) {
+	var whole, heads []uint32
+	var size int64
+	for _, m := range batch {
+		if k.head(m) {
+			heads = append(heads, m.uid)
+		} else {
+			whole = append(whole, m.uid)
+			size += m.size
+		}
+	}
+	var bodies []body
+	got := make(map[uint32]bool, len(batch))
+	fetch := func(set imap.NumSet, head bool, size int64, asked []uint32) error {
+		bs, err := s.fetch(ctx, set, head, size, k.cfg.MaxSize)
+		for _, b := range bs {
+			if !got[b.uid] && slices.Contains(asked, b.uid) {
+				got[b.uid] = true
+				bodies = append(bodies, b)
+			}
+		}
+		return k.blame(ctx, err, lacking(asked, got))
+	}
+	if len(whole) > 0 {
+		if err := fetch(uidSet(whole), false, k.allowance(size, len(whole)), whole); err != nil {
+			return bodies, err
+		}
+	}
+	if len(heads) > 0 {
+		if err := fetch(uidSet(heads), true, int64(len(heads))*headSize, heads); err != nil {
+			return bodies, err
+		}
+	}
+	for _, part := range []struct {
+		uids []uint32
+		head bool
+	}{{whole, false}, {heads, true}} {
+		missing := lacking(part.uids, got)
+		if len(missing) == 0 {
+			continue
+		}
+		if err := fetch(uidSet(missing), part.head, k.allowance(0, len(missing)), missing); err != nil {
+			return bodies, err
+		}
+		if missing = lacking(missing, got); len(missing) == 0 {
+			continue
+		}
+		there, err := s.searchAmong(ctx, missing)
+		if err != nil {
+			return bodies, err
+		}
+		for _, uid := range there {
+			one := []uint32{uid}
+			if err := fetch(uidSet(one), part.head, k.allowance(0, 1), one); err != nil {
+				return bodies, err
+			}
+			if got[uid] {
+				continue
+			}
+			// Exchange 2003 puts the UID behind the text, where go-imap does not look for it.
+			all, err := s.search(ctx)
+			if err != nil {
+				return bodies, err
+			}
+			if i, ok := slices.BinarySearch(all, uid); ok {
+				if err := fetch(imap.SeqSetNum(uint32(i+1)), part.head, k.allowance(0, 1), one); err != nil {
+					return bodies, err
+				}
+			}
+			if !got[uid] {
+				k.book.later(uid)
+				k.warn("server lists a message and does not give it", "uid", uid)
+			}
+		}
+		var gone []Entry
+		for _, uid := range missing {
+			if !slices.Contains(there, uid) && !got[uid] {
+				gone = append(gone, Entry{UID: uid, Fate: ingest.FateGone})
+			}
+		}
+		if err := k.settle(ctx, gone, nil); err != nil {
+			return bodies, err
+		}
+	}
+	return bodies, nil
+}
+
+// allowance is how many bytes n messages may bring that say they have size bytes together: sizes are estimates on some
+// servers, so a few get room for a whole message each.
+func (k *keeper) allowance(size int64, n int) int64 {
+	return max(size, min(int64(n)*k.cfg.MaxSize, batchBytes))
+}
+
+// blame notes which messages a broken connection may be owed to.
+func (k *keeper) blame(ctx context.Context, err error, missing []uint32) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if large := (*oversize)(nil); errors.As(err, &large) && slices.Contains(missing, large.uid) {
+		t := k.book.troubles[large.uid]
+		t.head = true
+		k.book.troubles[large.uid] = t
+		return err
+	}
+	k.book.suspect(missing)
+	return err
+}
+
+func lacking(uids []uint32, got map[uint32]bool) []uint32 {
+	return slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool { return got[uid] })
+}
+
+// handle has the messages decided one by one and settled, and gives the UIDs that may be put where they belong, with
+// their fates.
+func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]meta) (done []Entry, err error) {
+	var open []Entry
+	began := time.Now()
+	flush := func() error {
+		batch := open
+		open, began = nil, time.Now()
+		return k.settle(ctx, batch, metas)
+	}
+	for _, b := range bodies {
+		if ctx.Err() != nil {
+			break
+		}
+		m := metas[b.uid]
+		e := Entry{UID: b.uid, Digest: digestOf(b.raw), At: b.date}
+		if p, ok := k.book.places[b.uid]; ok {
+			if p.digest == e.Digest && p.fateName() != ingest.FateGone {
+				e.Fate = p.fateName()
+				k.book.settle(e, m.size)
+				done = append(done, e)
+				continue
+			}
+			k.warn("a settled place holds another message: it is read as new", "uid", b.uid)
+		}
+		msg := ingest.Message{
+			Place:    ingest.Place{Mailbox: k.cfg.Name, UIDValidity: k.book.uidValidity, UID: b.uid},
+			Arrived:  b.date,
+			Raw:      b.raw,
+			TooLarge: k.head(m),
+		}
+		if msg.Arrived.IsZero() {
+			msg.Arrived = k.now()
+		}
+		fate, err := k.decide(ctx, msg)
+		if err != nil {
+			k.book.later(b.uid)
+			k.failing[b.uid] = struct{}{}
+			k.log.Warn("message not decided", "uid", b.uid, "uidvalidity", k.book.uidValidity, "err", err)
+			if len(k.failing) >= storeDown {
+				return done, errors.Join(flush(), failf(ReasonStore, "decide %d messages: %w", len(k.failing), err))
+			}
+			continue
+		}
+		clear(k.failing)
+		e.Fate = fate
+		open = append(open, e)
+		done = append(done, e)
+		if time.Since(began) > settleEvery {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return nil, err
+	}
+	return done, nil
+}
+
+// decide calls the handler. A message in hand is finished when the daemon is told to leave, within bounds.
+func (k *keeper) decide(ctx context.Context, msg ingest.Message) (ingest.Fate, error) {
+	hctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleTimeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(handleGrace, cancel)
+		context.AfterFunc(hctx, func() { t.Stop() })
+	})
+	defer stop()
+	fate, err := k.handler.Handle(hctx, msg)
+	if err == nil && !slices.Contains(ingest.Fates, fate) {
+		err = fmt.Errorf("unknown fate %q", fate)
+	}
+	return fate, err
+}
+
+// settle writes entries to the ledger, then to the book.
+func (k *keeper) settle(ctx context.Context, entries []Entry, metas map[uint32]meta) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if err := k.ledger.Settle(sctx, k.cfg.Name, k.fence, k.book.uidValidity, entries); err != nil {
+		return failf(ReasonStore, "settle %d messages: %w", len(entries), err)
+	}
+	now := k.now()
+	for _, e := range entries {
+		k.book.settle(e, metas[e.UID].size)
+		var delay time.Duration
+		if e.Fate != ingest.FateSkipped && e.Fate != ingest.FateGone && !e.At.IsZero() {
+			delay = max(now.Sub(e.At), 0)
+		}
+		k.observer.Settled(k.cfg.Name, e.Fate, delay)
+	}
+	return nil
+}

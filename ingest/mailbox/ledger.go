@@ -1,0 +1,50 @@
+package mailbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"leadfloor/ingest"
+)
+
+// ErrFenced says that a newer holder writes to the ledger now, and that nothing was written.
+var ErrFenced = errors.New("a newer holder has the mailbox")
+
+// A Ledger keeps who watches a mailbox and what became of each place in it. All replicas share it. A method that returns
+// an error may or may not have been carried out, and carrying it out twice does no harm.
+type Ledger interface {
+	// Claim takes the mailbox for holder until ttl from now, or renews it. While another holder's claim lasts, held is
+	// false and nothing changes. A holder that takes the mailbox, be it anew after its own claim ran out, gets a fence
+	// higher than every earlier one; a renewal gives the same fence again. The clock is the ledger's.
+	Claim(ctx context.Context, mailbox, holder string, ttl time.Duration) (fence int64, held bool, err error)
+	// Release gives the mailbox back, if holder still has it under this fence; otherwise it changes nothing.
+	Release(ctx context.Context, mailbox, holder string, fence int64) error
+	// FirstSight is when this mailbox was first seen: now at the first call ever, and the same answer from then on.
+	FirstSight(ctx context.Context, mailbox string, now time.Time) (time.Time, error)
+	// Settled gives every entry under this UIDVALIDITY, once each, in any order. The caller owns the slice.
+	Settled(ctx context.Context, mailbox string, uidvalidity uint32) ([]Entry, error)
+	// Settle writes the entries, once for each (uidvalidity, UID): where the place has one already, the first stands and
+	// the new one is dropped without an error. If a Claim has given a fence higher than this one, nothing is written and
+	// the error is ErrFenced. The ledger keeps no reference to entries.
+	Settle(ctx context.Context, mailbox string, fence int64, uidvalidity uint32, entries []Entry) error
+}
+
+// An Entry is what became of one place.
+type Entry struct {
+	UID uint32
+	// Digest is the first bytes of the SHA-256 of the message's raw bytes, as far as they were fetched. It confirms that a
+	// place still holds the same message before anything is done with it. It is zero for a message that was not read:
+	// skipped or gone.
+	Digest [8]byte
+	Fate   ingest.Fate
+	// At is the message's own INTERNALDATE, to the second: with the UID it tells without reading the mail whether the
+	// place still holds the same message. It is zero where the server gave none.
+	At time.Time
+}
+
+func digestOf(raw []byte) [8]byte {
+	sum := sha256.Sum256(raw)
+	return [8]byte(sum[:8])
+}

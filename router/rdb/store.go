@@ -367,6 +367,9 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 		"now": c.Now.UnixMilli(), "id": before.ID, "v": before.Version, "kind": c.Event.Kind, "by": c.Event.By, "actor": c.Event.Actor,
 		"set": set, "pending": strconv.FormatInt(router.PendingSeq, 10), "counts": c.Counts, "z": z, "unt": unt, "due": due, "floor": []any{}, "catchup": 0,
 	}
+	if c.Counts == nil {
+		r["counts"] = map[string]int64{} // nothing must not become null
+	}
 	detail := map[string]string{}
 	for name, v := range c.Event.Detail {
 		detail[name] = v

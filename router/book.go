@@ -1,0 +1,360 @@
+package router
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Book is what the events say: folded from the first on, it holds every key that can be rebuilt. It checks each decision of the
+// rotation again, by the law and not by the script that made it.
+type Book struct {
+	Head      int64
+	Leads     map[string]Fields // fields and v
+	Counts    map[string]int64
+	Turns     map[string]Turns
+	Ref       int64
+	gen       int64
+	hasRef    bool
+	Faults    []string // what is wrong in itself: gaps, unjust deals
+	Decisions int      // deals of the rotation that were checked
+}
+
+// NewBook is an empty one.
+func NewBook() *Book {
+	return &Book{Leads: map[string]Fields{}, Counts: map[string]int64{}, Turns: map[string]Turns{}}
+}
+
+const mostFaults = 100
+
+func (b *Book) fault(format string, args ...any) {
+	if len(b.Faults) < mostFaults {
+		b.Faults = append(b.Faults, fmt.Sprintf(format, args...))
+	}
+}
+
+// Apply folds the next event.
+func (b *Book) Apply(e Event) {
+	if e.Seq != b.Head+1 {
+		b.fault("event %d follows event %d: %d are missing", e.Seq, b.Head, e.Seq-b.Head-1)
+	}
+	b.Head = e.Seq
+	for name, n := range e.Counts {
+		b.Counts[name] += n
+	}
+	if e.Deal != nil {
+		b.deal(e)
+	}
+	if e.Lead == "" {
+		return
+	}
+	f, ok := b.Leads[e.Lead]
+	if !ok {
+		f = Fields{}
+		b.Leads[e.Lead] = f
+	}
+	f["v"] = strconv.FormatInt(e.Seq, 10)
+	for name, v := range e.Set {
+		if v == "" {
+			delete(f, name)
+		} else {
+			f[name] = v
+		}
+	}
+	if f["ow"] == "" {
+		b.fault("event %d leaves lead %s without an owner", e.Seq, e.Lead)
+	}
+}
+
+func (b *Book) deal(e Event) {
+	d := e.Deal
+	if e.Kind == KindFloor {
+		b.floor(e.Seq, d)
+		return
+	}
+	switch e.Kind {
+	case KindDealt, KindRedealt:
+		if d.Cost > 0 {
+			b.Decisions++
+			b.just(e)
+		}
+	case KindHeld:
+		if len(d.In) > 0 && d.Reason != "others wait before it" {
+			b.fault("event %d holds lead %s while %d people are eligible", e.Seq, e.Lead, len(d.In))
+		}
+	}
+	if d.Cost == 0 {
+		return
+	}
+	t, ok := b.Turns[d.To]
+	if !ok {
+		b.fault("event %d charges %s, who never joined", e.Seq, d.To)
+		return
+	}
+	if t.Gen != b.gen {
+		t.Since = 0
+	}
+	if d.Cost < 0 { // a turn given back
+		t.Pass, t.Since = max(0, t.Pass+d.Cost), max(0, t.Since-1)
+		t.Gen = b.gen
+		b.Turns[d.To] = t
+		return
+	}
+	t.Pass, t.Last, t.Turns, t.Gen = t.Pass+d.Cost, e.Seq, t.Turns+1, b.gen
+	if e.Kind == KindDealt {
+		t.Since++
+	}
+	b.Turns[d.To] = t
+	low, any := int64(0), false
+	for _, x := range b.Turns {
+		if x.Eligible && (!any || x.Pass < low) {
+			low, any = x.Pass, true
+		}
+	}
+	if any {
+		b.Ref, b.hasRef = low, true
+	}
+}
+
+// just checks the invariant: nobody gets a turn while another who is eligible for that lead has a lower pass.
+func (b *Book) just(e Event) {
+	d := e.Deal
+	missed := map[string]bool{}
+	for _, id := range d.Missed {
+		missed[id] = true
+	}
+	var best string
+	for _, id := range slices.Sorted(maps.Keys(b.Turns)) {
+		t := b.Turns[id]
+		if !t.Eligible || missed[id] {
+			continue
+		}
+		if p, ok := d.In[id]; !ok {
+			b.fault("event %d does not name %s, who is eligible", e.Seq, id)
+		} else if p != t.Pass {
+			b.fault("event %d has %s at pass %d; the log says %d", e.Seq, id, p, t.Pass)
+		}
+		if best == "" || t.Pass < b.Turns[best].Pass || t.Pass == b.Turns[best].Pass && t.Last < b.Turns[best].Last {
+			best = id
+		}
+	}
+	for id := range d.In {
+		if !b.Turns[id].Eligible {
+			b.fault("event %d deals among others to %s, who is not eligible", e.Seq, id)
+		}
+	}
+	if best != d.To {
+		b.fault("event %d deals to %s; it was the turn of %s", e.Seq, d.To, best)
+	}
+}
+
+// floor folds who joined, who became eligible with which pass, and who no longer is.
+func (b *Book) floor(seq int64, d *Deal) {
+	changed := len(d.Joined) > 0
+	for id, pass := range d.Joined {
+		b.Turns[id] = Turns{Pass: pass, Last: seq, Gen: b.gen}
+	}
+	for id, pass := range d.Admitted {
+		t := b.Turns[id]
+		if pass < t.Pass {
+			b.fault("event %d admits %s with a pass below the own", seq, id)
+		}
+		t.Pass = pass
+		b.Turns[id] = t
+	}
+	for id, t := range b.Turns {
+		_, in := d.In[id]
+		if in != t.Eligible {
+			t.Eligible = in
+			b.Turns[id] = t
+			changed = true
+		}
+	}
+	if changed {
+		b.gen++
+	}
+}
+
+// A Difference is one place at which the live state is not what the events say.
+type Difference struct {
+	What string `json:"what"`
+	Live string `json:"live"`
+	Log  string `json:"log"`
+}
+
+// Verification is the outcome of Verify.
+type Verification struct {
+	Store       string       `json:"store"`
+	Head        int64        `json:"events"` // number of the last event
+	Leads       int          `json:"leads"`
+	Decisions   int          `json:"decisions"` // deals of the rotation that were decided again
+	Faults      []string     `json:"faults"`
+	Differences []Difference `json:"differences"`
+}
+
+// OK says whether nothing is off.
+func (v *Verification) OK() bool { return len(v.Faults) == 0 && len(v.Differences) == 0 }
+
+// Verify replays a store's events to the head that it sees, decides every turn again, and compares the outcome with the live state. It is
+// safe beside running daemons: whatever is written meanwhile is read from the log too.
+func (r *Router) Verify(ctx context.Context, rooftop string, progress func(done, head int64)) (*Verification, error) {
+	if _, _, err := r.rooftop(rooftop); err != nil {
+		return nil, err
+	}
+	live, err := r.store.Derived(ctx, rooftop)
+	if err != nil {
+		return nil, err
+	}
+	b := NewBook()
+	if err := r.replay(ctx, rooftop, b, live.Head, progress); err != nil {
+		return nil, err
+	}
+	v := &Verification{Store: rooftop, Head: live.Head, Leads: len(b.Leads), Decisions: b.Decisions}
+	v.compare(b, live)
+
+	// Leads are read one by one, so each is compared at its own version, which the log may have to catch up with.
+	for _, id := range slices.Sorted(maps.Keys(b.Leads)) {
+		var f Fields
+		for range 50 {
+			if f, err = r.store.LeadFields(ctx, id); err != nil {
+				return nil, err
+			}
+			version, _ := strconv.ParseInt(f["v"], 10, 64)
+			if version > b.Head {
+				if err := r.replay(ctx, rooftop, b, version, progress); err != nil {
+					return nil, err
+				}
+				if version > b.Head {
+					break // its event is missing: the comparison says so
+				}
+			}
+			if b.Leads[id]["v"] == f["v"] || version == 0 {
+				break
+			}
+		}
+		v.lead(id, b.Leads[id], f)
+	}
+	v.Faults = b.Faults
+	slices.SortFunc(v.Differences, func(x, y Difference) int { return cmp.Compare(x.What, y.What) })
+	return v, nil
+}
+
+func (r *Router) replay(ctx context.Context, rooftop string, b *Book, head int64, progress func(done, head int64)) error {
+	for b.Head < head {
+		events, err := r.store.Events(ctx, rooftop, b.Head, int(min(1000, head-b.Head)))
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 {
+			b.fault("the log ends at event %d; the store counted %d", b.Head, head)
+			return nil
+		}
+		for _, e := range events {
+			b.Apply(e)
+		}
+		if progress != nil {
+			progress(b.Head, head)
+		}
+	}
+	return nil
+}
+
+func (v *Verification) differ(what, live, log string) {
+	if live != log && len(v.Differences) < mostFaults {
+		v.Differences = append(v.Differences, Difference{What: what, Live: live, Log: log})
+	}
+}
+
+func (v *Verification) lead(id string, log, live Fields) {
+	for name := range union(log, live) {
+		v.differ("lead "+id+" "+name, live[name], log[name])
+	}
+}
+
+// compare holds the live sets against what follows from the folded leads.
+func (v *Verification) compare(b *Book, live *Derived) {
+	sets := map[string]map[string]int64{"untouched": {}, "deadline": {}, "waiting": {}, "timer": {}, "owed": {}, "arrival": {}, "person": {}}
+	received := map[string]int64{}
+	put := func(set, member, ms string) {
+		if n, err := strconv.ParseInt(ms, 10, 64); err == nil {
+			sets[set][member] = n
+		}
+	}
+	for id, f := range b.Leads {
+		put("arrival", id, f["ar"])
+		received[CountReceived+"|"+f["sl"]]++
+		if st := State(f["st"]); st == Waiting || st == Untouched {
+			put("untouched", id, f["ra"])
+			put("deadline", id, f["dl"])
+			sets["person"][f["ow"]]++
+			if st == Waiting {
+				put("waiting", id, f["ar"])
+			}
+		}
+		for _, code := range TimerCodes {
+			put("timer", string(code)+"|"+id, f["t"+string(code)])
+		}
+		if p := strings.Split(f["to"], "|"); len(p) == 6 && TurnoverState(p[0]) == TurnoverOwed {
+			put("owed", id, p[1])
+		}
+	}
+	for name, pair := range map[string][2]map[string]int64{
+		"untouched": {live.ByArrival, sets["untouched"]}, "deadline": {live.ByDue, sets["deadline"]}, "waiting": {live.Waiting, sets["waiting"]},
+		"timer": {live.Due, sets["timer"]}, "owed": {live.Owed, sets["owed"]}, "arrival": {live.Leads, sets["arrival"]},
+		"untouched of": {nonzero(live.Untouched), sets["person"]}, "counter": {live.Counts, b.Counts},
+	} {
+		for m := range union(pair[0], pair[1]) {
+			v.differ(name+" "+m, amount(pair[0], m), amount(pair[1], m))
+		}
+	}
+	for name, n := range received {
+		v.differ("leads by "+name, strconv.FormatInt(live.Counts[name], 10), strconv.FormatInt(n, 10))
+	}
+	for id := range union(live.Turns, b.Turns) {
+		x, y := live.Turns[id], b.Turns[id]
+		// What was counted since an older change of the floor counts for nothing.
+		if x.Gen != b.gen {
+			x.Since = 0
+		}
+		if y.Gen != b.gen {
+			y.Since = 0
+		}
+		x.Gen, y.Gen = 0, 0
+		v.differ("rotation of "+id, fmt.Sprintf("%+v", x), fmt.Sprintf("%+v", y))
+	}
+	if b.hasRef {
+		v.differ("rotation reference", strconv.FormatInt(live.Ref, 10), strconv.FormatInt(b.Ref, 10))
+	}
+}
+
+func amount(m map[string]int64, key string) string {
+	if n, ok := m[key]; ok {
+		return strconv.FormatInt(n, 10)
+	}
+	return "none"
+}
+
+func nonzero(m map[string]int64) map[string]int64 {
+	out := map[string]int64{}
+	for k, n := range m {
+		if n != 0 {
+			out[k] = n
+		}
+	}
+	return out
+}
+
+func union[V any](a, b map[string]V) map[string]bool {
+	all := map[string]bool{}
+	for k := range a {
+		all[k] = true
+	}
+	for k := range b {
+		all[k] = true
+	}
+	return all
+}

@@ -1,0 +1,660 @@
+package routertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"leadfloor/router"
+)
+
+// Clock is a hand-moved clock.
+type Clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+// NewClock starts at a Monday noon.
+func NewClock() *Clock { return &Clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
+
+// Now is the time on the clock.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+// Add moves it on.
+func (c *Clock) Add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// Rooftop is a store without hours and with a roster of the given people, all always on; mia manages.
+func Rooftop(id string, people ...string) *router.Rooftop {
+	f := &router.Rooftop{
+		ID: id, Name: id, Country: "US", Location: time.UTC, Routing: router.DefaultRouting, Duplicates: router.DefaultDuplicates,
+		Managers: []router.Person{{ID: "mia", Name: "Mia"}}, Sources: router.Sources{Max: 20},
+	}
+	f.Routing.Buckets = []float64{30, 60, 120, 300, 600, 900, 1800, 3600, 14400, 86400, 604800}
+	for _, p := range people {
+		f.Roster = append(f.Roster, router.Salesperson{Person: router.Person{ID: p, Name: p}, Weight: 1})
+	}
+	return f
+}
+
+// Arrival is the n-th customer's enquiry.
+func Arrival(n int, at time.Time) *router.Arrival {
+	return &router.Arrival{
+		Token: fmt.Sprintf("message-%d/0", n), Place: fmt.Sprintf("leads/1/%d", n), Channel: router.Email, Source: "autotrader", At: at,
+		Enquiry: router.Enquiry{
+			IDs: []router.ID{{Value: fmt.Sprintf("id-%d", n), Source: "Autotrader"}},
+			Customer: router.Customer{
+				Name: router.Name{First: "Pat", Last: fmt.Sprintf("Number%d", n)}, Emails: []string{fmt.Sprintf("customer%d@example.com", n)},
+				Phones: []router.Phone{{Raw: fmt.Sprintf("312 555 %04d", n), E164: fmt.Sprintf("+1312555%04d", n)}},
+			},
+			Vehicles: []router.Vehicle{{Interest: "buy", Status: "used", Year: 2020, Make: "Honda", Model: "Civic"}},
+		},
+	}
+}
+
+// Bench is a router over a store, with a clock to move.
+type Bench struct {
+	*router.Router
+	T     testing.TB
+	Clock *Clock
+	Home  *router.Rooftop
+	n     int
+}
+
+// NewBench opens home on the store that open makes.
+func NewBench(t testing.TB, open func(now func() time.Time) router.Store, home *router.Rooftop) *Bench {
+	t.Helper()
+	b := &Bench{T: t, Clock: NewClock(), Home: home}
+	r, err := router.New(t.Context(), open(b.Clock.Now), []*router.Rooftop{home})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Router = r
+	t.Cleanup(func() {
+		if !t.Failed() {
+			b.Verified()
+		}
+	})
+	return b
+}
+
+// Verified fails the test where the books do not balance.
+func (b *Bench) Verified() *router.Verification {
+	b.T.Helper()
+	v, err := b.Verify(context.Background(), b.Home.ID, nil)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	for _, f := range v.Faults {
+		b.T.Errorf("verify: %s", f)
+	}
+	for _, d := range v.Differences {
+		b.T.Errorf("verify: %s: live %q, log %q", d.What, d.Live, d.Log)
+	}
+	return v
+}
+
+// Arrive takes an arrival that must not fail.
+func (b *Bench) Arrive(a *router.Arrival) router.Taken {
+	b.T.Helper()
+	taken, err := b.Take(b.T.Context(), b.Home.ID, a)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return taken
+}
+
+// Next is the enquiry of a customer who never wrote before.
+func (b *Bench) Next() *router.Arrival {
+	b.n++
+	return Arrival(b.n, b.Clock.Now())
+}
+
+// Want compares.
+func Want[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s = %v, want %v", what, got, want)
+	}
+}
+
+func (b *Bench) log(id string, e router.Entry) *router.Lead {
+	b.T.Helper()
+	l, err := b.Log(b.T.Context(), id, e)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return l
+}
+
+func (b *Bench) set(who string, s router.Status) router.FloorNow {
+	b.T.Helper()
+	f, err := b.SetFloor(b.T.Context(), b.Home.ID, who, s, time.Time{}, "mia", "test")
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return f
+}
+
+func (b *Bench) tick() int {
+	b.T.Helper()
+	n, err := b.Tick(b.T.Context(), b.Home.ID)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return n
+}
+
+func (b *Bench) figures() *router.Figures {
+	b.T.Helper()
+	f, err := b.Figures(b.T.Context(), b.Home.ID)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return f
+}
+
+// TestStore is what every router.Store must do. Each test ends with the books verified.
+func TestStore(t *testing.T, open func(t testing.TB, now func() time.Time) router.Store) {
+	bench := func(t *testing.T, people ...string) *Bench {
+		home := Rooftop("main-street", people...)
+		return NewBench(t, func(now func() time.Time) router.Store { return open(t, now) }, home)
+	}
+	for name, test := range suite {
+		t.Run(name, func(t *testing.T) { test(t, bench) })
+	}
+}
+
+type benchFor func(t *testing.T, people ...string) *Bench
+
+var suite = map[string]func(*testing.T, benchFor){
+	"strict round robin": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob", "carl")
+		var order []string
+		for range 7 {
+			order = append(order, b.Arrive(b.Next()).Owner)
+		}
+		Want(t, "order", fmt.Sprint(order), "[alice bob carl alice bob carl alice]")
+		Want(t, "spread", floorOf(b).Spread, 1)
+	},
+	"weights": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		b.Home.Roster[0].Weight = 3
+		got := map[string]int{}
+		for range 40 {
+			got[b.Arrive(b.Next()).Owner]++
+		}
+		Want(t, "turns", fmt.Sprint(got), "map[alice:30 bob:10]")
+	},
+	"the same place again gives the same answer": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		a := b.Next()
+		first := b.Arrive(a)
+		again := b.Arrive(a)
+		Want(t, "disposition", again.Disposition, router.DispositionNew)
+		Want(t, "again", again.Again, true)
+		Want(t, "owner", again.Owner, first.Owner)
+		Want(t, "lead", again.Lead, first.Lead)
+		Want(t, "next owner", b.Arrive(b.Next()).Owner, "bob")
+	},
+	"the same message in another place is a replay": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		a := b.Next()
+		b.Arrive(a)
+		a.Place = "leads/1/999"
+		Want(t, "disposition", b.Arrive(a).Disposition, router.DispositionReplay)
+		Want(t, "received", b.figures().Counts["recv|autotrader"], 1)
+		Want(t, "touches", b.figures().Counts["touch|autotrader"], 1)
+	},
+	"a resend is a duplicate only of the same person's": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		first := b.Arrive(b.Next())
+		again := Arrival(1, b.Clock.Now())
+		again.Token, again.Place = "other/0", "leads/1/77"
+		got := b.Arrive(again)
+		Want(t, "disposition", got.Disposition, router.DispositionDuplicate)
+		Want(t, "lead", got.Lead, first.Lead)
+		stranger := b.Next() // another person under the same campaign code
+		stranger.Enquiry.IDs = Arrival(1, b.Clock.Now()).Enquiry.IDs
+		Want(t, "stranger", b.Arrive(stranger).Disposition, router.DispositionNew)
+		Want(t, "duplicates", b.figures().Counts["dup|autotrader"], 1)
+	},
+	"a returning customer keeps the owner and costs no turn": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		first := b.Arrive(b.Next())
+		b.Clock.Add(48 * time.Hour)
+		back := Arrival(1, b.Clock.Now())
+		back.Token, back.Place, back.Enquiry.IDs = "back/0", "leads/1/50", nil
+		back.Enquiry.Customer.Phones = nil
+		back.Enquiry.Vehicles = []router.Vehicle{{Interest: "buy", Make: "Toyota", Model: "Camry"}}
+		got := b.Arrive(back)
+		Want(t, "disposition", got.Disposition, router.DispositionTouch)
+		Want(t, "owner", got.Owner, first.Owner)
+		l, err := b.Lead(t.Context(), first.Lead)
+		if err != nil {
+			t.Fatal(err)
+		}
+		Want(t, "touches", len(l.Touches), 2)
+		Want(t, "vehicles", len(l.Vehicles), 2)
+		Want(t, "phones", len(l.Customer.Phones), 1)
+		Want(t, "start of the clock", l.Running.Attempt, l.ArrivedAt)
+		Want(t, "next", b.Arrive(b.Next()).Owner, "bob")
+	},
+	"two people on one phone stay two leads, a co-buyer does not": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		first := b.Arrive(b.Next())
+		other := b.Next()
+		other.Enquiry.Customer.Phones = Arrival(1, b.Clock.Now()).Enquiry.Customer.Phones
+		Want(t, "other last name", b.Arrive(other).Disposition, router.DispositionNew)
+		nameless := b.Next()
+		nameless.Enquiry.Customer = router.Customer{Phones: Arrival(1, b.Clock.Now()).Enquiry.Customer.Phones}
+		Want(t, "no last name: the newest", b.Arrive(nameless).Disposition, router.DispositionTouch)
+		cobuyer := b.Next()
+		cobuyer.Enquiry.Customer.Contacts = []router.Contact{{Emails: []string{"Customer1@EXAMPLE.com"}}}
+		got := b.Arrive(cobuyer)
+		Want(t, "co-buyer", got.Disposition, router.DispositionTouch)
+		Want(t, "co-buyer's lead", got.Lead, first.Lead)
+	},
+	"an identifier with three last names loses its weight": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		shared := []router.Phone{{Raw: "312 555 7777", E164: "+13125557777"}}
+		for range 3 {
+			a := b.Next()
+			a.Enquiry.Customer.Phones = shared
+			Want(t, "disposition", b.Arrive(a).Disposition, router.DispositionNew)
+		}
+		a := b.Next()
+		a.Enquiry.Customer = router.Customer{Phones: shared}
+		Want(t, "after three names", b.Arrive(a).Disposition, router.DispositionNew)
+	},
+	"a dead lead's customer goes to the former owner": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob", "carl")
+		b.Arrive(b.Next())
+		second := b.Arrive(b.Next())
+		b.log(second.Lead, router.Entry{Kind: router.KindSale})
+		back := Arrival(2, b.Clock.Now())
+		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Comments = "back/0", "leads/1/50", nil, "again"
+		got := b.Arrive(back)
+		Want(t, "disposition", got.Disposition, router.DispositionNew)
+		Want(t, "owner", got.Owner, "bob")
+		Want(t, "next", b.Arrive(b.Next()).Owner, "carl")
+		Want(t, "then", b.Arrive(b.Next()).Owner, "alice")
+		Want(t, "bob's turn was charged", b.Arrive(b.Next()).Owner, "carl")
+	},
+	"nobody on: held, then dealt in arrival order, spaced": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		b.set("alice", router.Off)
+		b.set("bob", router.Off)
+		var ids []string
+		for range 3 {
+			got := b.Arrive(b.Next())
+			Want(t, "owner", got.Owner, "mia")
+			Want(t, "state", got.State, router.Waiting)
+			ids = append(ids, got.Lead)
+			b.Clock.Add(time.Second)
+		}
+		Want(t, "waiting", b.figures().Waiting, 3)
+		Want(t, "untouched of the manager", b.figures().PersonUntouched["mia"], 3)
+		b.set("bob", router.On)
+		b.tick()
+		late := b.Arrive(b.Next()) // must not pass those who wait
+		Want(t, "late", late.State, router.Waiting)
+		for i := range 3 {
+			l, err := b.Lead(t.Context(), ids[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			Want(t, "state", l.State, router.Untouched)
+			Want(t, "owner", l.Owner, "bob")
+			b.Clock.Add(b.Home.Routing.OpeningSpacing)
+			b.tick()
+		}
+		Want(t, "waiting", b.figures().Waiting, 0)
+		l, _ := b.Lead(t.Context(), late.Lead)
+		Want(t, "late owner", l.Owner, "bob")
+	},
+	"busy ends by itself": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		b.set("alice", router.Busy)
+		Want(t, "owner", b.Arrive(b.Next()).Owner, "bob")
+		b.Clock.Add(61 * time.Minute)
+		Want(t, "owner", b.Arrive(b.Next()).Owner, "alice")
+	},
+	"a returner is owed one turn, never a flood": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob", "carl")
+		b.set("carl", router.Off)
+		for range 20 {
+			b.Arrive(b.Next())
+		}
+		b.set("carl", router.Auto)
+		got := map[string]int{}
+		for range 7 {
+			got[b.Arrive(b.Next()).Owner]++
+		}
+		Want(t, "turns", fmt.Sprint(got), "map[alice:2 bob:2 carl:3]")
+	},
+	"a new hire joins at the back": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		for range 3 {
+			b.Arrive(b.Next())
+		}
+		b.Home.Roster = append(b.Home.Roster, Rooftop("x", "aaron").Roster...)
+		var order []string
+		for range 4 {
+			order = append(order, b.Arrive(b.Next()).Owner)
+		}
+		Want(t, "order", fmt.Sprint(order), "[bob alice aaron bob]")
+	},
+	"a cap is no lost turn": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		b.Home.Roster[0].MaxUntouched = 1
+		first := b.Arrive(b.Next())
+		Want(t, "first", first.Owner, "alice")
+		Want(t, "second", b.Arrive(b.Next()).Owner, "bob")
+		Want(t, "third", b.Arrive(b.Next()).Owner, "bob")
+		b.log(first.Lead, router.Entry{Kind: router.KindAttempt, Channel: "call"})
+		Want(t, "fourth", b.Arrive(b.Next()).Owner, "alice")
+	},
+	"a manual pick wins and is charged": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob", "carl")
+		first := b.Arrive(b.Next())
+		l, err := b.Assign(t.Context(), first.Lead, "carl", "speaks Polish", "mia", "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		Want(t, "owner", l.Owner, "carl")
+		Want(t, "untouched of alice", b.figures().PersonUntouched["alice"], 0)
+		Want(t, "next", b.Arrive(b.Next()).Owner, "bob")
+		Want(t, "then", b.Arrive(b.Next()).Owner, "alice")
+	},
+	"the clocks and the funnel": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		id := b.Arrive(b.Next()).Lead
+		b.Clock.Add(2 * time.Minute)
+		l := b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call"})
+		Want(t, "state", l.State, router.Attempted)
+		Want(t, "attempt", l.Stops[router.ClockAttempt].WallSeconds, 120)
+		b.Clock.Add(2 * time.Minute)
+		l = b.log(id, router.Entry{Kind: router.KindResponse, Channel: "email"})
+		Want(t, "response", l.Stops[router.ClockResponse].WallSeconds, 240)
+		b.Clock.Add(time.Hour)
+		l = b.log(id, router.Entry{Kind: router.KindContact})
+		Want(t, "state", l.State, router.Contacted)
+		l = b.log(id, router.Entry{Kind: router.KindAppointment})
+		l = b.log(id, router.Entry{Kind: router.KindShow})
+		l = b.log(id, router.Entry{Kind: router.KindSale})
+		Want(t, "state", l.State, router.Sold)
+		c := b.figures().Counts
+		for _, name := range []string{"recv", "resp", "cont", "appt", "show", "sold"} {
+			Want(t, name, c[name+"|autotrader"], 1)
+		}
+		Want(t, "bucket", c["h|response|autotrader|300"], 1)
+		Want(t, "sum", c["hs|response|autotrader"], 240_000)
+		Want(t, "untouched", b.figures().Untouched, 0)
+	},
+	"evidence counts by its own time": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		arrived := b.Clock.Now()
+		id := b.Arrive(b.Next()).Lead
+		b.Clock.Add(10 * time.Minute)
+		b.log(id, router.Entry{Kind: router.KindContact})
+		l := b.log(id, router.Entry{Kind: router.KindResponse, At: arrived.Add(3 * time.Minute)})
+		Want(t, "response", l.Stops[router.ClockResponse].WallSeconds, 180)
+		Want(t, "contact", l.Stops[router.ClockContact].WallSeconds, 600)
+		l = b.log(id, router.Entry{Kind: router.KindAttempt, At: arrived.Add(-time.Hour)})
+		Want(t, "attempt", l.Stops[router.ClockAttempt].WallSeconds, 0)
+		Want(t, "counted once", b.figures().Counts["resp|autotrader"], 1)
+	},
+	"a touch restarts only clocks that had stopped": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		id := b.Arrive(b.Next()).Lead
+		arrived := b.Clock.Now()
+		b.Clock.Add(time.Minute)
+		b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call"})
+		b.Clock.Add(time.Hour)
+		back := Arrival(1, b.Clock.Now())
+		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Comments = "back/0", "leads/1/50", nil, "hello?"
+		Want(t, "disposition", b.Arrive(back).Disposition, router.DispositionTouch)
+		l, _ := b.Lead(t.Context(), id)
+		Want(t, "state", l.State, router.Untouched)
+		Want(t, "attempt clock", l.Running.Attempt, b.Clock.Now())
+		Want(t, "response clock", l.Running.Response, arrived)
+		Want(t, "untouched", b.figures().Untouched, 1)
+	},
+	"deadlines are counted once, at the deadline": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		late, quick := b.Arrive(b.Next()).Lead, b.Arrive(b.Next()).Lead
+		b.Clock.Add(time.Minute)
+		b.log(quick, router.Entry{Kind: router.KindResponse, Channel: "call"})
+		Want(t, "due before", b.figures().Counts["due|autotrader"], 0)
+		b.Clock.Add(5 * time.Minute)
+		Want(t, "overdue", b.figures().Overdue, 1)
+		b.tick()
+		b.tick()
+		c := b.figures().Counts
+		Want(t, "due", c["due|autotrader"], 2)
+		Want(t, "missed", c["miss|autotrader"], 1)
+		Want(t, "alice's", c["pmiss|alice"], 1)
+		Want(t, "bob's", c["pmiss|bob"], 0)
+		Want(t, "bob's due", c["pdue|bob"], 1)
+		b.Clock.Add(time.Hour)
+		b.log(late, router.Entry{Kind: router.KindResponse})
+		b.tick()
+		Want(t, "missed after", b.figures().Counts["miss|autotrader"], 1)
+	},
+	"untouched too long: to the next, never back, then a manager": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob", "carl")
+		b.Home.Routing.ReassignAfter = 15 * time.Minute
+		id := b.Arrive(b.Next()).Lead
+		var owners []string
+		for range 4 {
+			l, _ := b.Lead(t.Context(), id)
+			owners = append(owners, l.Owner)
+			b.Clock.Add(16 * time.Minute)
+			b.tick()
+			b.tick()
+		}
+		Want(t, "owners", fmt.Sprint(owners), "[alice bob carl mia]")
+	},
+	"an owner at work on it keeps it": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		b.Home.Routing.ReassignAfter = 15 * time.Minute
+		id := b.Arrive(b.Next()).Lead
+		b.Clock.Add(10 * time.Minute)
+		b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call"})
+		back := Arrival(1, b.Clock.Now())
+		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Comments = "back/0", "leads/1/50", nil, "hello?"
+		b.Arrive(back)
+		b.Clock.Add(20 * time.Minute)
+		b.tick()
+		l, _ := b.Lead(t.Context(), id)
+		Want(t, "owner", l.Owner, "alice")
+	},
+	"a T.O. is owed before a lead may close": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		id := b.Arrive(b.Next()).Lead
+		l := b.log(id, router.Entry{Kind: router.KindLost, Reason: "bought elsewhere"})
+		Want(t, "state", l.State, router.Contacted)
+		Want(t, "owed", l.Turnover.State, router.TurnoverOwed)
+		Want(t, "owed", b.figures().TurnoversOwed, 1)
+		if _, err := b.Log(t.Context(), id, router.Entry{Kind: router.KindLost, Reason: "price"}); err == nil {
+			t.Error("a lead with a T.O. owed closed")
+		}
+		l = b.log(id, router.Entry{Kind: router.KindTurnover, By: "mia", Outcome: "taken"})
+		Want(t, "taken", l.Turnover.State, router.TurnoverTaken)
+		l = b.log(id, router.Entry{Kind: router.KindTurnover, By: "mia", Outcome: "lost", Reason: "price"})
+		Want(t, "state", l.State, router.Lost)
+		Want(t, "owed", b.figures().TurnoversOwed, 0)
+		Want(t, "outcomes", b.figures().Counts["to|lost"], 1)
+	},
+	"a show without a sale owes a T.O. at closing time": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		id := b.Arrive(b.Next()).Lead
+		b.log(id, router.Entry{Kind: router.KindShow})
+		b.tick()
+		Want(t, "owed", b.figures().TurnoversOwed, 0)
+		b.Clock.Add(13 * time.Hour)
+		b.tick()
+		Want(t, "owed", b.figures().TurnoversOwed, 1)
+	},
+	"void gives the turn back": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		id := b.Arrive(b.Next()).Lead
+		l := b.log(id, router.Entry{Kind: router.KindVoid, Reason: "spam"})
+		Want(t, "state", l.State, router.Void)
+		Want(t, "void", b.figures().Counts["void|autotrader"], 1)
+		Want(t, "next", b.Arrive(b.Next()).Owner, "bob") // both at the same pass: alice had hers later
+		Want(t, "then", b.Arrive(b.Next()).Owner, "alice")
+		Want(t, "untouched", b.figures().Untouched, 2)
+	},
+	"no-contact needs attempts or time": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		id := b.Arrive(b.Next()).Lead
+		_, err := b.Log(t.Context(), id, router.Entry{Kind: router.KindLost, Reason: router.ReasonNoContact})
+		var fault *router.FaultError
+		if !errors.As(err, &fault) {
+			t.Fatalf("err = %v, want a fault", err)
+		}
+		for range 6 {
+			b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call"})
+		}
+		Want(t, "state", b.log(id, router.Entry{Kind: router.KindLost, Reason: router.ReasonNoContact}).State, router.Lost)
+		Want(t, "attempts", b.figures().Counts["att|alice|call"], 6)
+	},
+	"logging twice with one token counts once": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		id := b.Arrive(b.Next()).Lead
+		for range 3 {
+			b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call", Token: "one"})
+		}
+		Want(t, "attempts", b.figures().Counts["att|alice|call"], 1)
+	},
+	"a walk-in is contacted at once": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		a := b.Next()
+		a.Channel, a.Source, a.By = router.WalkIn, "walk-in", "mia"
+		a.Enquiry.Customer = router.Customer{Name: router.Name{Full: "Robin Hill"}}
+		got := b.Arrive(a)
+		Want(t, "state", got.State, router.Contacted)
+		Want(t, "owner", got.Owner, "alice")
+		Want(t, "again", b.Arrive(a).State, router.Contacted)
+		Want(t, "contacted", b.figures().Counts["cont|walk-in"], 1)
+	},
+	"sources are bounded": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		b.Home.Sources = router.Sources{Known: []string{"autotrader"}, Max: 3}
+		for i := range 30 {
+			a := b.Next()
+			a.Source = fmt.Sprintf("forged-%d", i)
+			b.Arrive(a)
+		}
+		Want(t, "labels", len(b.figures().Labels), 2)
+		Want(t, "other", b.figures().Counts["recv|other"], 28)
+	},
+	"parked messages": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		park := func(token, place, fate string) router.Taken {
+			t.Helper()
+			got, err := b.Park(t.Context(), "main-street", token, place, router.Parked{Fate: fate, Reason: "adf-unreadable", Raw: []byte("x"), KeepFor: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		Want(t, "first", park("m1", "leads/1/1", "quarantined").Disposition, "quarantined")
+		Want(t, "again", park("m1", "leads/1/1", "quarantined").Disposition, "quarantined")
+		Want(t, "elsewhere", park("m1", "leads/1/2", "quarantined").Disposition, router.DispositionReplay)
+		Want(t, "other", park("m2", "leads/1/3", "other").Disposition, "other")
+		Want(t, "quarantined", b.figures().Quarantined, 1)
+		list, err := b.Parked(t.Context(), "main-street", true, 10)
+		if err != nil || len(list) != 1 || list[0].Reason != "adf-unreadable" || !list[0].Kept {
+			t.Errorf("Parked = %+v, %v", list, err)
+		}
+	},
+	"lists with cursors": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		for i := range 25 {
+			b.Arrive(b.Next())
+			if i%5 == 0 {
+				b.Clock.Add(time.Second) // several leads share an instant
+			}
+		}
+		seen := map[string]bool{}
+		cursor, pages := "", 0
+		for {
+			leads, next, err := b.Leads(t.Context(), "main-street", router.Query{Limit: 4, Cursor: cursor})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range leads {
+				if seen[l.ID] {
+					t.Errorf("lead %s twice", l.ID)
+				}
+				seen[l.ID] = true
+			}
+			pages++
+			if cursor = next; next == "" {
+				break
+			}
+		}
+		Want(t, "leads", len(seen), 25)
+		Want(t, "pages", pages, 7)
+		leads, _, err := b.Leads(t.Context(), "main-street", router.Query{Owner: "bob", Limit: 100})
+		Want(t, "bob's", len(leads), 12)
+		if err != nil {
+			t.Error(err)
+		}
+	},
+	"many at once, several routers": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob", "carl", "dora", "eve")
+		var wg sync.WaitGroup
+		const n, workers = 200, 8
+		fates := make(chan router.Disposition, n*workers)
+		for w := range workers {
+			wg.Go(func() {
+				for i := range n {
+					i = (i + w*25) % n
+					a := Arrival(1000+i, b.Clock.Now())
+					got, err := b.Take(context.Background(), "main-street", a)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if !got.Again {
+						fates <- got.Disposition
+					}
+				}
+			})
+		}
+		wg.Wait()
+		close(fates)
+		count := map[router.Disposition]int{}
+		for d := range fates {
+			count[d]++
+		}
+		Want(t, "decided", fmt.Sprint(count), "map[new:200]")
+		Want(t, "spread", floorOf(b).Spread, 0)
+		for _, p := range floorOf(b).People {
+			Want(t, "turns of "+p.ID, p.Turns, 40)
+		}
+	},
+}
+
+func floorOf(b *Bench) router.FloorNow {
+	b.T.Helper()
+	f, err := b.Floor(b.T.Context(), b.Home.ID)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return f
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/prometheus/common/model"
+
+	"leadfloor/ingest/mailbox"
+)
+
+// manyTargets is how many different response targets make the histograms worth a thought: each is a bucket of all of them.
+const manyTargets = 10
+
+// Warnings says in plain sentences what is allowed and probably not meant, in the order of the file.
+func (c *Config) Warnings() (all []string) {
+	warn := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	if c.Listen == "" {
+		warn("listen is not set: no pages, no API and no metrics")
+	}
+	if c.Redis.WaitReplicas == 0 && c.Redis.Sentinel != nil {
+		warn("redis.wait_replicas is 0: when the sentinels fail over, the last leads decided can be lost")
+	}
+	for _, t := range c.Auth.Tokens {
+		if t.Role == roleSalesperson && t.Person == "" {
+			warn("token %s: it is a salesperson's and names no person, so it is bound to nobody", t.Name)
+		}
+	}
+	for i := range c.Mailboxes {
+		c.Mailboxes[i].warnings(warn)
+	}
+	targets := map[int64]bool{}
+	for i := range c.Stores {
+		c.Stores[i].warnings(c, warn)
+		targets[int64(c.Stores[i].Routing.ResponseTarget)] = true
+	}
+	if len(targets) > manyTargets {
+		warn("the stores have %d different response targets: each is a bucket of every histogram of every store", len(targets))
+	}
+	return all
+}
+
+func (s *StoreConfig) warnings(c *Config, warn func(string, ...any)) {
+	for i := range s.Mailboxes {
+		s.Mailboxes[i].warnings(warn)
+	}
+	if s.Hours == nil {
+		warn("store %s: no hours: it counts as always open", s.ID)
+	}
+	if len(s.Managers) == 0 {
+		warn("store %s: no managers: %s, the first on the roster, holds leads while nobody is on", s.ID, s.Roster[0].ID)
+	}
+	mail := map[string]string{}
+	for _, list := range [][]PersonConfig{s.Managers, s.Roster} {
+		for _, p := range list {
+			if other, ok := mail[p.Email]; ok && p.Email != "" && other != p.ID {
+				warn("store %s: %s and %s have the same email: an answer from it is nobody's in particular", s.ID, other, p.ID)
+			}
+			mail[p.Email] = p.ID
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Desks)) {
+		if owner := s.Desks[name].Owner; !s.employs(owner) {
+			warn("store %s: desk %s goes to %s, who is neither a manager nor on the roster: only the id is known", s.ID, name, owner)
+		}
+	}
+	rules := s.Routing
+	if rules.ReassignAfter > 0 {
+		if !c.seesAnswers(s) {
+			warn("store %s: leads are dealt again after %s, and there is no way to see that people answered: watch a sent_folder or a conversation mailbox, give out tokens, or have people copy a mailbox of the store",
+				s.ID, model.Duration(rules.ReassignAfter))
+		}
+		if rules.WarnAfter >= rules.ReassignAfter {
+			warn("store %s: warn_after comes no sooner than reassign_after: nobody is warned before the lead goes", s.ID)
+		}
+	}
+	if s.Duplicates.ActiveWithin > s.Duplicates.CreatedWithin {
+		warn("store %s: duplicates.active_within is longer than created_within, which ends a lead sooner", s.ID)
+	}
+	if s.Notify != nil {
+		warn("store %s: notify does nothing yet", s.ID)
+	}
+	if s.Forward != nil {
+		warn("store %s: forward does nothing yet", s.ID)
+	}
+}
+
+func (m *MailboxConfig) warnings(warn func(string, ...any)) {
+	if m.OAuth2 != nil {
+		warn("mailbox %s: oauth2 does nothing yet: the mailbox is not read", m.Name)
+	}
+	if m.Start == mailbox.All && m.Role == mailboxLeads {
+		warn("mailbox %s: start is all: every lead in the folder is dealt, however old", m.Name)
+	}
+}
+
+// seesAnswers says whether anything is set up by which people's answers can be seen at s.
+func (c *Config) seesAnswers(s *StoreConfig) bool {
+	sees := func(m MailboxConfig) bool { return m.SentFolder != "" || m.Role == mailboxConversation }
+	return len(c.Auth.Tokens) > 0 || slices.ContainsFunc(s.Mailboxes, sees) || slices.ContainsFunc(c.Mailboxes, sees)
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// maxSecret bounds a secret file: a path that names something else by mistake must not fill the memory.
+const maxSecret = 64 << 10
+
+// A Secret is where a password or token can be read, never the thing itself: it is read anew at each use, so that a rotated file
+// counts without a restart, and prints as a placeholder wherever it may be formatted. The zero Secret is not set.
+type Secret struct {
+	// A function, not text: fmt prints unexported text of a struct without asking its methods.
+	read func() (string, error)
+}
+
+// IsSet says whether the configuration names a secret.
+func (s Secret) IsSet() bool { return s.read != nil }
+
+// Read gives the secret as it is now, "" where none is set. Errors name the source and never the content.
+func (s Secret) Read() (string, error) {
+	if s.read == nil {
+		return "", nil
+	}
+	return s.read()
+}
+
+// String is a placeholder.
+func (s Secret) String() string {
+	if s.read == nil {
+		return ""
+	}
+	return "<secret>"
+}
+
+// Format prints the placeholder whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// MarshalText gives the placeholder to JSON, YAML and slog.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// fileSecret is kept in the file at path, which is shown as it was written: what a variable in it held is nobody's business.
+func fileSecret(path, shown string) Secret {
+	return Secret{read: func() (string, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", fmt.Errorf("read secret file %q: %w", shown, cause(err))
+		}
+		defer f.Close()
+		b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+		switch text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"); {
+		case err != nil:
+			return "", fmt.Errorf("read secret file %q: %w", shown, cause(err))
+		case len(b) > maxSecret:
+			return "", fmt.Errorf("read secret file %q: larger than %d kB", shown, maxSecret>>10)
+		case text == "":
+			return "", fmt.Errorf("read secret file %q: it is empty", shown)
+		default:
+			return text, nil
+		}
+	}}
+}
+
+// envSecret is kept in the environment variable of that name.
+func envSecret(name string) Secret {
+	return Secret{read: func() (string, error) {
+		v := os.Getenv(name)
+		if v == "" {
+			return "", fmt.Errorf("read secret: the environment variable %s is not set or empty", name)
+		}
+		return v, nil
+	}}
+}
+
+// cause strips the path that the os package puts into its errors: it may hold what a variable held.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -76,7 +76,7 @@ func (h *History) stretches(from int64) iter.Seq[stretch] {
 			if max(start, from) < end && !yield(stretch{v.Calendar, start, end}) {
 				return
 			}
-			start = max(start, end)
+			start = end
 		}
 	}
 }

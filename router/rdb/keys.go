@@ -30,8 +30,9 @@ import "strings"
 //	lf:{STORE}:raw:ID  string  a quarantined message's bytes; expires, within a budget kept in meta
 //	lf:{mb:MAILBOX}:lease  hash    holder, fence, until
 //	lf:{mb:MAILBOX}:first  string  first sight in ms
-//	lf:{mb:MAILBOX}:uid:V:N hash   UID -> fate|digest|ms, UIDVALIDITY V, in shards
-//	lf:{mb:MAILBOX}:vals   hash    UIDVALIDITY -> number of places
+//	lf:{mb:MAILBOX}:vals   set     every UIDVALIDITY seen
+//	lf:{mb:MAILBOX}:uids:V set     shards of the ledger under UIDVALIDITY V
+//	lf:{mb:MAILBOX}:uid:V:N hash   UID -> fate|digest|INTERNALDATE in s, 128 UIDs a shard
 //	lf:{mb:MAILBOX}:fate   hash    fate -> number of places
 const prefix = "lf:"
 

@@ -131,8 +131,21 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, an
 }
 
 func (s *Store) eval(ctx context.Context, script *redis.Script, keys []string, args ...any) (string, error) {
+	return s.cmd(ctx, script, keys, args...).Text()
+}
+
+func (s *Store) evalInt(ctx context.Context, script *redis.Script, keys []string, args ...any) (int64, error) {
+	return s.cmd(ctx, script, keys, args...).Int64()
+}
+
+func (s *Store) cmd(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd {
 	if s.replies == 0 {
-		return script.Run(ctx, s.rdb, keys, args...).Text()
+		return script.Run(ctx, s.rdb, keys, args...)
+	}
+	failed := func(err error) *redis.Cmd {
+		c := redis.NewCmd(ctx)
+		c.SetErr(err)
+		return c
 	}
 	// WAIT tells of writes on its own connection only, so both go through one pipeline.
 	call := func(p redis.Pipeliner) *redis.Cmd { return script.EvalSha(ctx, p, keys, args...) }
@@ -147,18 +160,18 @@ func (s *Store) eval(ctx context.Context, script *redis.Script, keys []string, a
 			continue
 		}
 		if err != nil {
-			return "", err
+			return failed(err)
 		}
 		n, err := acked.Int()
 		if err != nil {
-			return "", err
+			return failed(err)
 		}
 		if n < s.replies {
-			return "", fmt.Errorf("only %d of %d replicas have the decision", n, s.replies)
+			return failed(fmt.Errorf("only %d of %d replicas have the decision", n, s.replies))
 		}
-		return out.Text()
+		return out
 	}
-	return "", errors.New("the script does not stay loaded")
+	return failed(errors.New("the script does not stay loaded"))
 }
 
 // waitFor bounds how long a decision waits for its replicas before it is tried again.

@@ -290,10 +290,10 @@ func TestLaws(t *testing.T) {
 			return change.AddDate(0, 0, 7*rapid.IntRange(-20, 20).Draw(t, "weeks")).
 				Add(time.Duration(rapid.IntRange(-36, 36).Draw(t, "5 minutes")) * 5 * time.Minute)
 		})
-		at := rapid.Custom(func(t *rapid.T) time.Time {
+		atChange := rapid.Custom(func(t *rapid.T) time.Time {
 			return change.Add(time.Duration(rapid.IntRange(-36, 36).Draw(t, "5 minutes")) * 5 * time.Minute)
 		})
-		instant := rapid.OneOf(anywhere, near, at)
+		instant := rapid.OneOf(anywhere, near, atChange)
 		from, mid, to := instant.Draw(t, "from"), instant.Draw(t, "mid"), instant.Draw(t, "to")
 		if mid.Before(from) {
 			from, mid = mid, from

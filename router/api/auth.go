@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"leadfloor/router"
 )
 
 // Role says what a token may do; the table stands in the package's comment.
@@ -76,11 +78,11 @@ func (t *Token) covers(store string) bool {
 	return len(t.Stores) == 0 || slices.Contains(t.Stores, store)
 }
 
-// by is the person in whose name t acts where the body names the given one, or nobody.
-func (t *Token) by(named string) (string, error) {
+// by is the person in whose name t acts at a store where the body names the given one, or nobody.
+func (t *Token) by(named string, f *router.Rooftop) (string, error) {
 	switch {
 	case t.Role != Salesperson:
-		if named == "" {
+		if _, ok := f.Person(t.Person); ok && named == "" {
 			return t.Person, nil
 		}
 		return named, nil

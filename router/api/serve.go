@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 
 	"leadfloor/router"
 )
@@ -54,10 +55,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	if h, pattern := s.mux.Handler(r); pattern == "" {
+	h, pattern := s.mux.Handler(r)
+	if pattern == "" {
 		s.fail(w, r, unrouted(h, r))
 		return
 	}
+	r.Pattern = pattern // for the log, wherever the call ends
 	s.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
 }
 
@@ -179,7 +182,7 @@ const (
 func (c *call) mediaType(wanted ...string) (string, error) {
 	t, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	if err != nil || !slices.Contains(wanted, t) {
-		return "", refuse(http.StatusUnsupportedMediaType, "the content type must be one of %q", wanted)
+		return "", refuse(http.StatusUnsupportedMediaType, "the content type must be %s", strings.Join(wanted, ", "))
 	}
 	return t, nil
 }

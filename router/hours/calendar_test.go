@@ -67,6 +67,8 @@ func TestBetween(t *testing.T) {
 		{"closing shown twice is the second", "until twice", "2026-11-01T00:00:00-05:00", "2026-11-01T12:00:00-06:00", 2*time.Hour + 30*time.Minute},
 		{"two spans shown twice overlap", "within twice", "2026-11-01T00:00:00-05:00", "2026-11-01T12:00:00-06:00", 2 * time.Hour},
 		{"a span leapt over whole", "in the leap", "2026-03-08T00:00:00-06:00", "2026-03-08T12:00:00-05:00", 0},
+		{"weeks from between the two openings", "twice", "2026-11-01T01:00:00-06:00", "2026-11-15T01:00:00-06:00", 63*time.Hour + 30*time.Minute},
+		{"weeks to between the two closings", "until twice", "2026-10-18T01:45:00-05:00", "2026-11-01T01:45:00-05:00", 21*time.Hour + 15*time.Minute},
 		{"midnight leapt over", "Sao Paulo", "2018-11-03T12:00:00-03:00", "2018-11-04T12:00:00-02:00", 7 * time.Hour},
 		{"the hour before midnight shown twice", "Beirut", "2025-10-25T12:00:00+03:00", "2025-10-26T12:00:00+02:00", 7 * time.Hour},
 		{"24/7 where midnight is shown twice", "Cairo", "2025-10-30T12:00:00+03:00", "2025-10-31T12:00:00+02:00", 25 * time.Hour},

@@ -26,7 +26,7 @@ type place struct {
 	size   uint32 // RFC822.SIZE, 0 unknown
 	seen   uint32 // the session in which date and size were last compared
 	fate   uint8  // index into ingest.Fates
-	moving bool   // it was told to move, and is still here
+	moves  uint8  // how often it was told to move, and is still here
 }
 
 // A trouble is a message that could not be read, decided or moved yet.
@@ -81,16 +81,26 @@ func (b *book) settle(e Entry, size int64) {
 // saw notes that a settled message is still there, and where it belongs.
 func (b *book) saw(uid uint32, m meta) {
 	p := b.places[uid]
-	p.seen, p.moving = b.session, false
+	p.seen, p.moves = b.session, 0
 	p.size = uint32(min(m.size, math.MaxUint32))
 	b.places[uid] = p
 	delete(b.troubles, uid)
 }
 
+// confirm notes that the bytes at a settled place were compared and are those of the entry.
+func (b *book) confirm(e Entry, size int64) {
+	moves := b.places[e.UID].moves
+	b.settle(e, size)
+	p := b.places[e.UID]
+	p.moves = moves
+	b.places[e.UID] = p
+}
+
 // moving notes that a message was told to leave. If a later search still finds it, it is looked at again, and not at once.
 func (b *book) moving(uid uint32) {
 	p := b.places[uid]
-	p.moving = true
+	b.troubles[uid] = trouble{times: int(p.moves)}
+	p.moves = min(p.moves, math.MaxUint8-1) + 1
 	b.places[uid] = p
 	b.later(uid)
 }
@@ -127,7 +137,7 @@ func (b *book) keep(present []uint32) {
 func (b *book) due(present []uint32, now time.Time) (sound, alone []uint32) {
 	for _, uid := range present {
 		p, settled := b.places[uid]
-		if settled && p.seen == b.session && !p.moving {
+		if settled && p.seen == b.session && p.moves == 0 {
 			continue
 		}
 		t := b.troubles[uid]

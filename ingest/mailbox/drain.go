@@ -263,7 +263,7 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 		if p, ok := k.book.places[b.uid]; ok {
 			if p.digest == e.Digest && p.fateName() != ingest.FateGone {
 				e.Fate = p.fateName()
-				k.book.settle(e, m.size)
+				k.book.confirm(e, m.size)
 				done = append(done, e)
 				continue
 			}

@@ -6,4 +6,6 @@ import (
 )
 
 // SetDial has a Mailbox connect otherwise than by TCP.
-func (m *Mailbox) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) { m.dial = dial }
+func (m *Mailbox) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
+	m.dial = dial
+}

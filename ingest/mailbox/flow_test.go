@@ -33,7 +33,7 @@ func TestEachMessageIsHandedOverOnce(t *testing.T) {
 		s.Append(t, arrived, lead(601))
 		r.observer.Await(t, "one more", settled(ingest.FateLead, 601))
 		stop()
-		if diff := cmp.Diff(r.raws(), strings_(leads(1, 601))); diff != "" {
+		if diff := cmp.Diff(r.raws(), texts(leads(1, 601))); diff != "" {
 			t.Errorf("handed over (-got +want):\n%s", diff)
 		}
 		for i, m := range r.handler.Messages() {

@@ -110,7 +110,7 @@ func (r *rig) raws() (raws []string) {
 	return raws
 }
 
-func strings_(raws [][]byte) (s []string) {
+func texts(raws [][]byte) (s []string) {
 	for _, raw := range raws {
 		s = append(s, string(raw))
 	}

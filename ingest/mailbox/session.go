@@ -129,7 +129,7 @@ func connect(ctx context.Context, cfg Config, dial dialFunc) (*session, error) {
 		return nil
 	})
 	if err == nil && s.caps == nil {
-		err = failf(ReasonProtocol, "server does not say what it can do")
+		err = failf(ReasonTimeout, "server does not say what it can do")
 	}
 	if err != nil {
 		s.close()
@@ -191,7 +191,7 @@ func (s *session) login(ctx context.Context, cfg Config) error {
 		return err
 	}
 	if caps == nil {
-		return failf(ReasonProtocol, "server does not say what it can do")
+		return failf(ReasonTimeout, "server does not say what it can do")
 	}
 	s.caps = caps
 	return nil

@@ -19,7 +19,7 @@ import (
 // a client of one folder says: no literals, no STARTTLS, one account, any password. Set its fields before it is used.
 type Script struct {
 	Addr           string
-	Greeting       string // the first line, without its end
+	Greeting       string // the first line, without its end; empty: silence
 	Caps           string
 	PermanentFlags string
 	UIDValidity    uint32
@@ -185,7 +185,9 @@ func (c *ScriptConn) serve() {
 		delete(s.conns, c)
 		s.mu.Unlock()
 	}()
-	c.Send("%s", s.Greeting)
+	if s.Greeting != "" {
+		c.Send("%s", s.Greeting)
+	}
 	lines := bufio.NewScanner(c.Conn)
 	for lines.Scan() {
 		line := lines.Text()
@@ -248,7 +250,7 @@ func (c *ScriptConn) answer(tag, command, args string) {
 		c.tell()
 		var found strings.Builder
 		for _, h := range held {
-			if set, ok := strings.CutPrefix(args, "UID "); ok && !inSet(set, h.UID) {
+			if set, ok := strings.CutPrefix(args, "UID "); ok && !InSet(set, h.UID) {
 				continue
 			}
 			if flag, ok := strings.CutPrefix(args, "UNKEYWORD "); ok && slices.Contains(h.Flags, imap.Flag(flag)) {
@@ -261,7 +263,7 @@ func (c *ScriptConn) answer(tag, command, args string) {
 		set, items, _ := strings.Cut(args, " ")
 		for _, h := range held {
 			seq := slices.Index(c.view, h.UID) + 1
-			if seq > 0 && (command == "FETCH" && inSet(set, uint32(seq)) || command == "UID FETCH" && inSet(set, h.UID)) {
+			if seq > 0 && (command == "FETCH" && InSet(set, uint32(seq)) || command == "UID FETCH" && InSet(set, h.UID)) {
 				c.Send("* %d FETCH (UID %d%s)", seq, h.UID, h.Items(items))
 			}
 		}
@@ -269,7 +271,7 @@ func (c *ScriptConn) answer(tag, command, args string) {
 		set, rest, _ := strings.Cut(args, " ")
 		_, flags, _ := strings.Cut(rest, "(")
 		for i, h := range held {
-			if inSet(set, h.UID) {
+			if InSet(set, h.UID) {
 				held[i].Flags = append(slices.Clone(h.Flags), imap.Flag(strings.TrimSuffix(flags, ")")))
 			}
 		}
@@ -283,7 +285,7 @@ func (c *ScriptConn) answer(tag, command, args string) {
 		var uids []string
 		s.folders[c.folder] = nil
 		for _, h := range held {
-			taken := inSet(set, h.UID)
+			taken := InSet(set, h.UID)
 			if taken {
 				s.folders[folder] = append(s.folders[folder], h)
 				uids = append(uids, strconv.Itoa(int(h.UID)))
@@ -299,7 +301,7 @@ func (c *ScriptConn) answer(tag, command, args string) {
 		}
 	case "UID EXPUNGE":
 		s.folders[c.folder] = slices.DeleteFunc(slices.Clone(held), func(h Held) bool {
-			return inSet(args, h.UID) && slices.Contains(h.Flags, imap.FlagDeleted)
+			return InSet(args, h.UID) && slices.Contains(h.Flags, imap.FlagDeleted)
 		})
 		c.tell()
 	case "CREATE":
@@ -352,7 +354,8 @@ func (h Held) Items(asked string) string {
 	return b.String()
 }
 
-func inSet(set string, n uint32) bool {
+// InSet says whether a sequence set holds a number.
+func InSet(set string, n uint32) bool {
 	for part := range strings.SplitSeq(set, ",") {
 		from, to, isRange := strings.Cut(part, ":")
 		lo, _ := strconv.ParseUint(from, 10, 32)

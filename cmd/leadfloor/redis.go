@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -36,9 +37,8 @@ func (c *RedisConfig) name() string {
 // open makes a client, which dials when it is first used. The password is read at each new connection, so that a rotated one counts.
 func (c *RedisConfig) open() (redis.UniversalClient, error) {
 	o := &redis.UniversalOptions{
-		ClientName: "leadfloor",
-		Addrs:      c.Addresses,
-		DB:         c.DB,
+		Addrs: c.Addresses,
+		DB:    c.DB,
 		CredentialsProviderContext: func(context.Context) (string, string, error) {
 			password, err := c.Password.Read()
 			return c.Username, password, err
@@ -81,7 +81,8 @@ func (c *RedisConfig) explain(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var wrongName x509.HostnameError
 	var dns *net.DNSError
-	advice := "is Redis running, and may this machine reach it?"
+	var network net.Error
+	advice := ""
 	switch text := err.Error(); {
 	case strings.HasPrefix(text, "NOAUTH"):
 		advice = "it wants a password: add redis.password_file"
@@ -99,6 +100,11 @@ func (c *RedisConfig) explain(err error) error {
 		advice = "that name is not known: is it written right?"
 	case strings.Contains(text, "first record does not look like a TLS handshake"):
 		advice = "it does not speak TLS: write redis:// and take tls out"
+	case errors.As(err, &network), errors.Is(err, io.EOF), strings.Contains(text, "all sentinels specified in configuration are unreachable"):
+		advice = "is Redis running, and may this machine reach it?"
+	}
+	if advice == "" {
+		return fmt.Errorf("redis %s: %w", c.name(), err)
 	}
 	return fmt.Errorf("redis %s: %w; %s", c.name(), err, advice)
 }

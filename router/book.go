@@ -202,7 +202,7 @@ func (v *Verification) OK() bool { return len(v.Faults) == 0 && len(v.Difference
 // Verify replays a store's events to the head that it sees, decides every turn again, and compares the outcome with the live state. It is
 // safe beside running daemons: whatever is written meanwhile is read from the log too.
 func (r *Router) Verify(ctx context.Context, rooftop string, progress func(done, head int64)) (*Verification, error) {
-	if _, _, err := r.rooftop(rooftop); err != nil {
+	if _, err := r.Rooftop(rooftop); err != nil {
 		return nil, err
 	}
 	live, err := r.store.Derived(ctx, rooftop)

@@ -13,7 +13,7 @@ func (r *Router) Assign(ctx context.Context, id, to, reason, by, actor string) (
 	if err != nil {
 		return nil, err
 	}
-	f, _, err := r.rooftop(store)
+	f, err := r.Rooftop(store)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ type Enquiry struct {
 	Vehicles    []Vehicle `json:"vehicles"`
 	Vendor      Party     `json:"vendor"`
 	Provider    Party     `json:"provider"`
-	Comments    string    `json:"comments,omitempty"` // what stands beside the customer, and all that could be read only in part
 }
 
 // ID is an identifier and who gave it.
@@ -72,6 +71,7 @@ type Vehicle struct {
 	Interest     string    `json:"interest,omitempty"`
 	Status       string    `json:"status,omitempty"`
 	Year         int       `json:"year,omitempty"`
+	YearText     string    `json:"year_text,omitempty"` // where it is no number
 	Make         string    `json:"make,omitempty"`
 	Model        string    `json:"model,omitempty"`
 	Trim         string    `json:"trim,omitempty"`

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
@@ -190,15 +191,26 @@ func (h Hasher) Prints(e *Enquiry, relays []string) []Print {
 	return all[:min(len(all), most)]
 }
 
+func (h Hasher) idHash(source, value string) []byte {
+	return h.sum("print", string(PrintID), Slug(source), value)[:8]
+}
+
+// idPrints are what a lead can be found by from outside, by the ids that it came with.
+func (h Hasher) idPrints(e *Enquiry) (all []Print) {
+	const most = 3
+	for _, id := range e.IDs {
+		if id.Value != "" && len(all) < most {
+			all = append(all, Print{Kind: PrintID, Hash: h.idHash(cmp.Or(id.Source, e.Provider.Name), id.Value)})
+		}
+	}
+	return all
+}
+
 // IDPrint is of the provider and its id of the prospect; empty without an id.
 func (h Hasher) IDPrint(e *Enquiry) string {
 	for _, id := range e.IDs {
 		if id.Value != "" {
-			provider := id.Source
-			if provider == "" {
-				provider = e.Provider.Name
-			}
-			return h.short("id", Slug(provider), id.Value)
+			return h.short("id", Slug(cmp.Or(id.Source, e.Provider.Name)), id.Value)
 		}
 	}
 	return ""

@@ -96,7 +96,7 @@ func (r *Router) Log(ctx context.Context, id string, e Entry) (*Lead, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, _, err := r.rooftop(store)
+	f, err := r.Rooftop(store)
 	if err != nil {
 		return nil, err
 	}
@@ -258,9 +258,7 @@ const turnoverTarget = time.Hour
 // closing is the end of the business day of t.
 func (f *Rooftop) closing(t time.Time) time.Time {
 	if f.Hours != nil {
-		if end, ok := f.Hours.NextClose(t); ok {
-			return end
-		}
+		return f.Hours.ClosingOfDay(t)
 	}
 	loc := f.Location
 	if loc == nil {

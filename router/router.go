@@ -16,9 +16,8 @@ type Router struct {
 
 	mu       sync.RWMutex
 	rooftops map[string]*Rooftop
-	ids      []string // in the order of the configuration
-	hashers  map[string]Hasher
-	epochs   map[string]time.Time
+	ids      []string          // in the order of the configuration
+	hashers  map[string]Hasher // of the stores opened so far
 }
 
 // A FaultError is a request that cannot be met as it stands; its text says why and is meant for people.
@@ -37,34 +36,54 @@ func fault(field, format string, args ...any) error {
 	return &FaultError{Field: field, Text: fmt.Sprintf(format, args...)}
 }
 
-// New opens every rooftop in the store.
-func New(ctx context.Context, store Store, rooftops []*Rooftop) (*Router, error) {
-	r := &Router{store: store, hashers: map[string]Hasher{}, epochs: map[string]time.Time{}}
-	if err := r.Configure(ctx, rooftops); err != nil {
-		return nil, err
-	}
-	return r, nil
+// New makes a Router. It does not speak to the store yet: each rooftop is opened when it is first used, so that a daemon can start, and
+// say that it waits, while the store is away.
+func New(store Store, rooftops []*Rooftop) *Router {
+	r := &Router{store: store, hashers: map[string]Hasher{}}
+	r.Configure(rooftops)
+	return r
 }
 
-// Configure replaces the rooftops. Nothing changes where it returns an error.
-func (r *Router) Configure(ctx context.Context, rooftops []*Rooftop) error {
+// Configure replaces the rooftops.
+func (r *Router) Configure(rooftops []*Rooftop) {
 	byID := map[string]*Rooftop{}
 	var ids []string
-	hashers, epochs := map[string]Hasher{}, map[string]time.Time{}
 	for _, f := range rooftops {
-		identity, err := r.store.Open(ctx, f.ID)
-		if err != nil {
-			return fmt.Errorf("open store %s: %w", f.ID, err)
-		}
 		byID[f.ID] = f
 		ids = append(ids, f.ID)
-		hashers[f.ID] = NewHasher(identity.Key)
-		epochs[f.ID] = identity.Epoch
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rooftops, r.ids, r.hashers, r.epochs = byID, ids, hashers, epochs
+	r.rooftops, r.ids = byID, ids
+}
+
+// Open opens every rooftop. It is what a start or a command does to learn at once whether the store can be used.
+func (r *Router) Open(ctx context.Context) error {
+	for _, f := range r.Rooftops() {
+		if _, err := r.hasher(ctx, f.ID); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// hasher opens a rooftop where that was not done yet.
+func (r *Router) hasher(ctx context.Context, rooftop string) (Hasher, error) {
+	r.mu.RLock()
+	h, ok := r.hashers[rooftop]
+	r.mu.RUnlock()
+	if ok {
+		return h, nil
+	}
+	identity, err := r.store.Open(ctx, rooftop)
+	if err != nil {
+		return Hasher{}, fmt.Errorf("open store %s: %w", rooftop, err)
+	}
+	h = NewHasher(identity.Key)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hashers[rooftop] = h
+	return h, nil
 }
 
 // Rooftops lists the configured stores.
@@ -80,24 +99,19 @@ func (r *Router) Rooftops() []*Rooftop {
 
 // Rooftop finds a configured store; ErrNotFound where there is none of that id.
 func (r *Router) Rooftop(id string) (*Rooftop, error) {
-	f, _, err := r.rooftop(id)
-	return f, err
-}
-
-func (r *Router) rooftop(id string) (*Rooftop, Hasher, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	f, ok := r.rooftops[id]
 	if !ok {
-		return nil, Hasher{}, fmt.Errorf("store %q: %w", id, ErrNotFound)
+		return nil, fmt.Errorf("store %q: %w", id, ErrNotFound)
 	}
-	return f, r.hashers[id], nil
+	return f, nil
 }
 
 // StoreOf is the configured store that a lead belongs to, by its id.
 func (r *Router) StoreOf(lead string) (string, error) {
 	if i := strings.LastIndexByte(lead, '-'); i > 0 {
-		if _, _, err := r.rooftop(lead[:i]); err == nil {
+		if _, err := r.Rooftop(lead[:i]); err == nil {
 			return lead[:i], nil
 		}
 	}
@@ -137,7 +151,11 @@ func (f *Rooftop) timers(arrived, now time.Time) Timers {
 
 // Take decides what an arrival is and, if it is new, whose it is. Taking the same arrival again changes nothing and gives the same answer.
 func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, error) {
-	f, h, err := r.rooftop(rooftop)
+	f, err := r.Rooftop(rooftop)
+	if err != nil {
+		return Taken{}, err
+	}
+	h, err := r.hasher(ctx, rooftop)
 	if err != nil {
 		return Taken{}, err
 	}
@@ -162,7 +180,7 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 	}
 	t := &Take{
 		Now: now, Token: h.Token(a.Token), Place: h.Place(a.Place), LeadID: h.LeadID(f.ID, a.Token), At: at,
-		Prints: h.Prints(&a.Enquiry, f.Relays), IDPrint: h.IDPrint(&a.Enquiry), ContentPrint: h.ContentPrint(&a.Enquiry), Resend: a.Enquiry.Status == "resend",
+		Prints: append(h.Prints(&a.Enquiry, f.Relays), h.idPrints(&a.Enquiry)...), IDPrint: h.IDPrint(&a.Enquiry), ContentPrint: h.ContentPrint(&a.Enquiry), Resend: a.Enquiry.Status == "resend",
 		Channel: a.Channel, Source: a.Source, Desk: desk, By: a.By, Actor: a.Actor,
 		Known: f.Sources.Known, MaxSources: f.Sources.Max,
 		Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Holder: f.Holder(),
@@ -192,7 +210,7 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 		if by == "" {
 			by = taken.Owner
 		}
-		l, err := r.Log(ctx, taken.Lead, Entry{Kind: KindContact, By: by, Channel: "visit", At: at, Actor: a.Actor, Token: "walk-in/" + string(h.short("walk-in", a.Token))})
+		l, err := r.Log(ctx, taken.Lead, Entry{Kind: KindContact, By: by, Channel: "visit", At: at, Actor: a.Actor, Token: "walk-in/" + h.short("walk-in", a.Token)})
 		if err != nil {
 			return Taken{}, err
 		}
@@ -203,7 +221,11 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 
 // Park notes a message without a lead: p.Fate is other or quarantined.
 func (r *Router) Park(ctx context.Context, rooftop, token, place string, p Parked) (Taken, error) {
-	f, h, err := r.rooftop(rooftop)
+	f, err := r.Rooftop(rooftop)
+	if err != nil {
+		return Taken{}, err
+	}
+	h, err := r.hasher(ctx, rooftop)
 	if err != nil {
 		return Taken{}, err
 	}
@@ -217,7 +239,7 @@ func (r *Router) Park(ctx context.Context, rooftop, token, place string, p Parke
 
 // Parked lists what was parked, newest first.
 func (r *Router) Parked(ctx context.Context, rooftop string, quarantined bool, limit int) ([]Parked, error) {
-	if _, _, err := r.rooftop(rooftop); err != nil {
+	if _, err := r.Rooftop(rooftop); err != nil {
 		return nil, err
 	}
 	return r.store.Parked(ctx, rooftop, quarantined, limit)
@@ -233,7 +255,7 @@ func (r *Router) Lead(ctx context.Context, id string) (*Lead, error) {
 
 // Leads lists leads, newest first.
 func (r *Router) Leads(ctx context.Context, rooftop string, q Query) ([]*Lead, string, error) {
-	if _, _, err := r.rooftop(rooftop); err != nil {
+	if _, err := r.Rooftop(rooftop); err != nil {
 		return nil, "", err
 	}
 	if q.State != "" && !q.State.Valid() {
@@ -286,3 +308,73 @@ func retry[T any](ctx context.Context, f func() (T, error)) (T, error) {
 }
 
 func oneOf(word string, words []string) bool { return slices.Contains(words, word) }
+
+// Find is the lead that somebody outside means: by an id that the lead came with, else by email, else by phone. It returns ErrNotFound
+// where there is none, and ErrAmbiguous where several leads of different customers fit.
+func (r *Router) Find(ctx context.Context, rooftop string, ids []ID, email, phone string) (string, error) {
+	f, err := r.Rooftop(rooftop)
+	if err != nil {
+		return "", err
+	}
+	h, err := r.hasher(ctx, rooftop)
+	if err != nil {
+		return "", err
+	}
+	ask := func(prints []Print) ([]string, error) {
+		if len(prints) == 0 {
+			return nil, nil
+		}
+		return r.store.Find(ctx, rooftop, prints)
+	}
+	var prints []Print
+	for _, id := range ids {
+		if id.Value != "" && id.Source != "" {
+			prints = append(prints, Print{Kind: PrintID, Hash: h.idHash(id.Source, id.Value)})
+		}
+	}
+	person := Enquiry{Customer: Customer{Phones: []Phone{{E164: E164(phone, f.Country)}}}}
+	if email != "" {
+		person.Customer.Emails = []string{email}
+	}
+	for _, set := range [][]Print{prints, h.Prints(&person, f.Relays)} {
+		leads, err := ask(set)
+		if err != nil {
+			return "", err
+		}
+		if len(leads) > 0 {
+			return r.current(ctx, leads)
+		}
+	}
+	return "", fmt.Errorf("a lead of that customer: %w", ErrNotFound)
+}
+
+// current picks among several leads the one that still lives, or where none does the newest.
+func (r *Router) current(ctx context.Context, leads []string) (string, error) {
+	var open, newest *Lead
+	for _, id := range leads {
+		l, err := r.store.Lead(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		if newest == nil || l.ArrivedAt.After(newest.ArrivedAt) {
+			newest = l
+		}
+		if l.State.Closed() {
+			continue
+		}
+		if open != nil {
+			return "", fmt.Errorf("several open leads fit: %w", ErrConflict)
+		}
+		open = l
+	}
+	switch {
+	case open != nil:
+		return open.ID, nil
+	case newest != nil:
+		return newest.ID, nil
+	}
+	return "", fmt.Errorf("a lead of that customer: %w", ErrNotFound)
+}

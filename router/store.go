@@ -45,6 +45,8 @@ type Store interface {
 	Events(ctx context.Context, rooftop string, after int64, limit int) ([]Event, error)
 	// Derived reads everything that can be rebuilt from the events.
 	Derived(ctx context.Context, rooftop string) (*Derived, error)
+	// Find returns every lead that has any of the prints.
+	Find(ctx context.Context, rooftop string, prints []Print) ([]string, error)
 	// LeadFields reads a lead's fields as events set them.
 	LeadFields(ctx context.Context, id string) (map[string]string, error)
 	// Figures reads what the metrics show, in a number of steps that does not grow with the number of leads.
@@ -72,6 +74,7 @@ const (
 	PrintEmail PrintKind = "e"
 	PrintPhone PrintKind = "p"
 	PrintName  PrintKind = "n"
+	PrintID    PrintKind = "i" // of a provider's id: found by, never matched by
 )
 
 // Candidate is one of the roster as the configuration and the schedule have it at this instant.

@@ -48,7 +48,9 @@ func mailboxOf(name string) mailboxKeys { return mailboxKeys(prefix + "{mb:" + n
 
 func (k mailboxKeys) is(name string) string { return string(k) + name }
 
-func (k mailboxKeys) shards(validity uint32) string { return fmt.Sprintf("%suids:%d", string(k), validity) }
+func (k mailboxKeys) shards(validity uint32) string {
+	return fmt.Sprintf("%suids:%d", string(k), validity)
+}
 
 // perShard keeps a shard of the ledger within what Redis packs tightly.
 const perShard = 128

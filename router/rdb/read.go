@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -138,6 +139,36 @@ func (s *Store) Leads(ctx context.Context, store string, q router.Query) ([]*rou
 		}
 		offset += chunk
 	}
+}
+
+// Find returns every lead that has any of the prints.
+func (s *Store) Find(ctx context.Context, store string, prints []router.Print) ([]string, error) {
+	k := keysOf(store)
+	cmds := make([]*redis.StringCmd, len(prints))
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, x := range prints {
+			cmds[i] = p.HGet(ctx, k.shard("fp", x.Hash), string(x.Kind)+b64(x.Hash))
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("look up a customer: %w", err)
+	}
+	var all []string
+	for _, c := range cmds {
+		if c.Err() != nil {
+			if !errors.Is(c.Err(), redis.Nil) {
+				return nil, fmt.Errorf("look up a customer: %w", c.Err())
+			}
+			continue
+		}
+		for _, entry := range strings.Split(c.Val(), ",") {
+			if id, _, _ := strings.Cut(entry, ":"); !slices.Contains(all, id) {
+				all = append(all, id)
+			}
+		}
+	}
+	return all, nil
 }
 
 // Fallen returns the timers that fell due.

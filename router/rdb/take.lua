@@ -21,7 +21,7 @@ end
 -- 2. the same customer? Emails before phones before names, of each the newest first.
 local matches, seen = {}, {}
 for _, p in ipairs(R.prints) do
-  local s = redis.call('HGET', fp(p.s), p.f)
+  local s = p.k ~= 'i' and redis.call('HGET', fp(p.s), p.f)
   if s then
     local list, lasts, names = {}, {}, 0
     for lead, last in string.gmatch(s, '([^:,]+):([^:,]*)') do

@@ -75,11 +75,7 @@ type Bench struct {
 func NewBench(t testing.TB, open func(now func() time.Time) router.Store, home *router.Rooftop) *Bench {
 	t.Helper()
 	b := &Bench{T: t, Clock: NewClock(), Home: home}
-	r, err := router.New(t.Context(), open(b.Clock.Now), []*router.Rooftop{home})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.Router = r
+	b.Router = router.New(open(b.Clock.Now), []*router.Rooftop{home})
 	t.Cleanup(func() {
 		if !t.Failed() {
 			b.Verified()
@@ -283,7 +279,7 @@ var suite = map[string]func(*testing.T, benchFor){
 		second := b.Arrive(b.Next())
 		b.log(second.Lead, router.Entry{Kind: router.KindSale})
 		back := Arrival(2, b.Clock.Now())
-		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Comments = "back/0", "leads/1/50", nil, "again"
+		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Customer.Comments = "back/0", "leads/1/50", nil, "again"
 		got := b.Arrive(back)
 		Want(t, "disposition", got.Disposition, router.DispositionNew)
 		Want(t, "owner", got.Owner, "bob")
@@ -423,7 +419,7 @@ var suite = map[string]func(*testing.T, benchFor){
 		b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call"})
 		b.Clock.Add(time.Hour)
 		back := Arrival(1, b.Clock.Now())
-		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Comments = "back/0", "leads/1/50", nil, "hello?"
+		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Customer.Comments = "back/0", "leads/1/50", nil, "hello?"
 		Want(t, "disposition", b.Arrive(back).Disposition, router.DispositionTouch)
 		l, _ := b.Lead(t.Context(), id)
 		Want(t, "state", l.State, router.Untouched)
@@ -473,7 +469,7 @@ var suite = map[string]func(*testing.T, benchFor){
 		b.Clock.Add(10 * time.Minute)
 		b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call"})
 		back := Arrival(1, b.Clock.Now())
-		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Comments = "back/0", "leads/1/50", nil, "hello?"
+		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Customer.Comments = "back/0", "leads/1/50", nil, "hello?"
 		b.Arrive(back)
 		b.Clock.Add(20 * time.Minute)
 		b.tick()
@@ -579,6 +575,28 @@ var suite = map[string]func(*testing.T, benchFor){
 		list, err := b.Parked(t.Context(), "main-street", true, 10)
 		if err != nil || len(list) != 1 || list[0].Reason != "adf-unreadable" || !list[0].Kept {
 			t.Errorf("Parked = %+v, %v", list, err)
+		}
+	},
+	"found by id, email or phone": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		first, second := b.Arrive(b.Next()).Lead, b.Arrive(b.Next()).Lead
+		find := func(id, email, phone string) string {
+			t.Helper()
+			var ids []router.ID
+			if id != "" {
+				ids = []router.ID{{Value: id, Source: "Autotrader"}}
+			}
+			got, err := b.Find(t.Context(), "main-street", ids, email, phone)
+			if err != nil {
+				return err.Error()
+			}
+			return got
+		}
+		Want(t, "by id", find("id-2", "", ""), second)
+		Want(t, "by email", find("", "CUSTOMER1@example.com", ""), first)
+		Want(t, "by phone", find("", "", "(312) 555-0002"), second)
+		if _, err := b.Find(t.Context(), "main-street", nil, "nobody@example.com", ""); !errors.Is(err, router.ErrNotFound) {
+			t.Errorf("a stranger: %v, want ErrNotFound", err)
 		}
 	},
 	"lists with cursors": func(t *testing.T, bench benchFor) {

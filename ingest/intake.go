@@ -1,0 +1,390 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"leadfloor/adf"
+	"leadfloor/adf/mail"
+	"leadfloor/router"
+)
+
+// Business is what an Intake needs of the router. Both calls may be repeated with the same token without further effect; an error means
+// that nobody knows whether it happened.
+type Business interface {
+	Take(ctx context.Context, store string, a *router.Arrival) (router.Taken, error)
+	Park(ctx context.Context, store, token, place string, p router.Parked) (router.Taken, error)
+}
+
+// Config says what belongs where. It is replaced whole.
+type Config struct {
+	Mailboxes map[string]Feed
+	Stores    map[string]Rules
+	Options   mail.Options
+	Keep      time.Duration // how long a quarantined message's bytes are kept
+}
+
+// Feed is a mailbox and the stores that it feeds.
+type Feed struct {
+	Store  string   // the one store, or the one that holds what no route takes
+	Routes []Route  // in order; empty: everything is for Store
+	Trust  []string // patterns of senders whose mail must be a lead
+}
+
+// Route sends what matches to a store. A route that matches anything and has no store holds the rest for the manager of the feed's.
+type Route struct {
+	Match
+	Store string
+}
+
+// Match is a pattern for each thing that it looks at, where * stands for any text, case-blind. All that are given must fit.
+type Match struct {
+	To, Vendor, Provider string
+}
+
+// Rules are a store's own.
+type Rules struct {
+	Locale Locale
+	Desks  []DeskRule
+}
+
+// DeskRule says what goes to a desk.
+type DeskRule struct {
+	Desk string
+	Match
+}
+
+// Observer counts what is read, for metrics.
+type Observer interface {
+	// Repaired counts one repair; kind is a code from a closed set.
+	Repaired(kind string)
+}
+
+// Intake decides messages: where the leads in them are, what they say, whose store they are for. It implements Handler.
+type Intake struct {
+	business Business
+	observer Observer
+	log      *slog.Logger
+	cfg      atomic.Pointer[Config]
+}
+
+var _ Handler = (*Intake)(nil)
+
+// New makes an Intake.
+func New(b Business, cfg Config, o Observer, log *slog.Logger) *Intake {
+	i := &Intake{business: b, observer: o, log: log.With("component", "ingest")}
+	i.Configure(cfg)
+	return i
+}
+
+// Configure replaces the configuration for the messages to come.
+func (i *Intake) Configure(cfg Config) { i.cfg.Store(&cfg) }
+
+// Why a message is held that the reader of mail has no fault with.
+const (
+	reasonUnreachable = "unreachable"     // nobody who can be called or written to
+	reasonNoLead      = "no-lead"         // from a sender whose mail must be a lead
+	reasonUnroutable  = "no-route"        // for none of the stores of its mailbox
+	reasonPanic       = "reader-panicked" // our fault; the message is kept to be read again after a mend
+)
+
+// Handle decides one message.
+func (i *Intake) Handle(ctx context.Context, m Message) (fate Fate, err error) {
+	cfg := i.cfg.Load()
+	feed, ok := cfg.Mailboxes[m.Place.Mailbox]
+	if !ok {
+		return "", fmt.Errorf("mailbox %q is not configured", m.Place.Mailbox)
+	}
+	d := delivery{Intake: i, cfg: cfg, feed: feed, msg: m}
+	digest := mail.Digest(m.Raw)
+	d.token = hex.EncodeToString(digest[:])
+	d.place = fmt.Sprintf("%s/%d/%d", m.Place.Mailbox, m.Place.UIDValidity, m.Place.UID)
+	if m.TooLarge {
+		return d.park(ctx, feed.Store, FateQuarantined, mail.SuspectSize, "")
+	}
+	r, fault := d.read()
+	if fault != "" {
+		return d.park(ctx, feed.Store, FateQuarantined, fault, "")
+	}
+	for _, n := range r.Diagnostics {
+		if n.Severity != adf.Info {
+			i.observer.Repaired(n.Code)
+		}
+	}
+	switch {
+	case len(r.Leads) > 0:
+		return d.leads(ctx, r)
+	case r.Mail.Suspect != "":
+		return d.park(ctx, feed.Store, FateQuarantined, r.Mail.Suspect, "")
+	case matchAny(feed.Trust, senders(r.Mail)):
+		return d.park(ctx, feed.Store, FateQuarantined, reasonNoLead, "")
+	}
+	return d.park(ctx, feed.Store, FateOther, cmp.Or(r.Mail.Header.Auto, "no lead in it"), "")
+}
+
+// delivery is one message on its way.
+type delivery struct {
+	*Intake
+	cfg          *Config
+	feed         Feed
+	msg          Message
+	token, place string
+}
+
+// read reads the message. A panic of a reader is our fault, not the message's end: it is kept for after the mend.
+func (d *delivery) read() (r *Reading, fault string) {
+	defer func() {
+		if p := recover(); p != nil {
+			// The value of a panic may quote the message, so only where it happened is told.
+			d.log.Error("the reader panicked; the message is quarantined", "place", d.place, "stack", frames(debug.Stack()))
+			r, fault = nil, reasonPanic
+		}
+	}()
+	return Read(d.msg.Raw, d.cfg.Options, Locale{}), ""
+}
+
+// frames keeps of a stack the names and lines of our own code.
+func frames(stack []byte) string {
+	var own []string
+	for _, line := range strings.Split(string(stack), "\n") {
+		if name, _, ok := strings.Cut(line, "("); ok && strings.HasPrefix(name, "leadfloor/") {
+			own = append(own, name)
+		}
+	}
+	return strings.Join(own[:min(len(own), 12)], " < ")
+}
+
+// leads takes every lead of the message. The message's fate is the best of theirs.
+func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
+	best := FateReplay
+	for n := range r.Leads {
+		prospect := &r.Mail.Prospects[n]
+		store, ok := d.route(r.Mail, &r.Leads[n])
+		if !ok {
+			fate, err := d.park(ctx, d.feed.Store, FateQuarantined, reasonUnroutable, fmt.Sprint("/", n))
+			if err != nil {
+				return "", err
+			}
+			best = better(best, fate)
+			continue
+		}
+		rules := d.cfg.Stores[store]
+		e := enquiry(prospect, rules.Locale)
+		if !e.Reachable() {
+			fate, err := d.park(ctx, store, FateQuarantined, reasonUnreachable, fmt.Sprint("/", n))
+			if err != nil {
+				return "", err
+			}
+			best = better(best, fate)
+			continue
+		}
+		taken, err := d.business.Take(ctx, store, &router.Arrival{
+			Token: fmt.Sprintf("%s/%d", d.token, n), Place: d.place, Channel: channel(r.Mail.Channel), Source: source(r.Mail, &e),
+			Desk: rules.desk(r.Mail, &e), At: d.msg.Arrived, Enquiry: e, Message: r.Mail.Header.MessageID,
+		})
+		if err != nil {
+			return "", err
+		}
+		best = better(best, fateOf(taken))
+	}
+	return best, nil
+}
+
+func fateOf(t router.Taken) Fate {
+	switch t.Disposition {
+	case router.DispositionNew:
+		return FateLead
+	case router.DispositionTouch:
+		return FateTouch
+	case router.DispositionDuplicate:
+		return FateDuplicate
+	case router.DispositionReplay:
+		return FateReplay
+	}
+	return Fate(t.Disposition) // parked before, in this very place
+}
+
+// worth orders fates by what they tell of a message that holds several leads.
+var worth = []Fate{FateReplay, FateOther, FateQuarantined, FateDuplicate, FateTouch, FateLead}
+
+func better(a, b Fate) Fate {
+	if slices.Index(worth, b) > slices.Index(worth, a) {
+		return b
+	}
+	return a
+}
+
+// budget bounds the bytes of one message that are kept.
+const keepBytes = 1 << 20
+
+func (d *delivery) park(ctx context.Context, store string, fate Fate, reason, part string) (Fate, error) {
+	p := router.Parked{
+		Fate: string(fate), Reason: reason, Where: d.place, Arrived: d.msg.Arrived, Size: len(d.msg.Raw), KeepFor: d.cfg.Keep,
+	}
+	if fate == FateQuarantined && len(d.msg.Raw) <= keepBytes {
+		p.Raw = d.msg.Raw
+	}
+	taken, err := d.business.Park(ctx, store, d.token+part, d.place, p)
+	if err != nil {
+		return "", err
+	}
+	return fateOf(taken), nil
+}
+
+// route finds the store that a lead is for.
+func (d *delivery) route(m *mail.Mail, e *router.Enquiry) (string, bool) {
+	if len(d.feed.Routes) == 0 {
+		return d.feed.Store, true
+	}
+	for _, r := range d.feed.Routes {
+		if r.fits(m, e) {
+			return r.Store, r.Store != ""
+		}
+	}
+	return "", false
+}
+
+func (r Rules) desk(m *mail.Mail, e *router.Enquiry) string {
+	for _, d := range r.Desks {
+		if d.Match != (Match{}) && d.fits(m, e) {
+			return d.Desk
+		}
+	}
+	return router.DeskSales
+}
+
+func (x Match) fits(m *mail.Mail, e *router.Enquiry) bool {
+	if x.To != "" && !matchAny([]string{x.To}, recipients(m)) {
+		return false
+	}
+	if x.Vendor != "" {
+		names := []string{e.Vendor.Name, e.Vendor.Email}
+		for _, id := range e.Vendor.IDs {
+			names = append(names, id.Value)
+		}
+		if !matchAny([]string{x.Vendor}, names) {
+			return false
+		}
+	}
+	return x.Provider == "" || matchAny([]string{x.Provider}, []string{e.Provider.Name, e.Provider.Service})
+}
+
+func senders(m *mail.Mail) (all []string) {
+	for _, a := range m.Header.From {
+		all = append(all, a.Address)
+	}
+	return all
+}
+
+func recipients(m *mail.Mail) []string {
+	all := slices.Clone(m.Header.DeliveredTo)
+	for _, a := range append(slices.Clone(m.Header.To), m.Header.Cc...) {
+		all = append(all, a.Address)
+	}
+	return all
+}
+
+func matchAny(patterns, values []string) bool {
+	for _, p := range patterns {
+		for _, v := range values {
+			if glob(strings.ToLower(p), strings.ToLower(v)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// glob matches * with any text, in time linear in the text for each star.
+func glob(pattern, s string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == s
+	}
+	if !strings.HasPrefix(s, parts[0]) {
+		return false
+	}
+	s = s[len(parts[0]):]
+	last := parts[len(parts)-1]
+	for _, p := range parts[1 : len(parts)-1] {
+		at := strings.Index(s, p)
+		if at < 0 {
+			return false
+		}
+		s = s[at+len(p):]
+	}
+	return strings.HasSuffix(s, last)
+}
+
+// source is who sent a lead: the provider, else the one whose form the mail has, else the sender's domain.
+func source(m *mail.Mail, e *router.Enquiry) string {
+	if e.Provider.Name != "" {
+		return router.Slug(e.Provider.Name)
+	}
+	if m.Source != "" {
+		return router.Slug(m.Source)
+	}
+	for _, a := range m.Header.From {
+		if _, domain, ok := strings.Cut(a.Address, "@"); ok {
+			return router.Slug(domain)
+		}
+	}
+	return router.Slug("")
+}
+
+func channel(c string) router.Channel {
+	if x := router.Channel(c); x.Valid() {
+		return x
+	}
+	return router.Email
+}
+
+// ErrNoLead says that a document holds no lead that could be dealt.
+var ErrNoLead = errors.New("no lead")
+
+// Document takes an ADF document that came over HTTP. The key makes it once; the same document under another key is a message of its own.
+// Where it holds no lead that could be dealt the error is ErrNoLead, and the diagnostics say why.
+func (i *Intake) Document(ctx context.Context, store string, doc []byte, key, actor string) ([]router.Taken, []adf.Diagnostic, error) {
+	cfg := i.cfg.Load()
+	rules := cfg.Stores[store]
+	d, err := adf.Parse(doc)
+	if err != nil {
+		var fault *adf.ParseError
+		if errors.As(err, &fault) {
+			return nil, []adf.Diagnostic{{Severity: adf.Error, Code: fault.Code, Line: fault.Line, Path: fault.Path, Message: fault.Error()}}, ErrNoLead
+		}
+		return nil, nil, fmt.Errorf("%w: %w", ErrNoLead, err)
+	}
+	var taken []router.Taken
+	notes := d.Diagnostics
+	for n := range d.Prospects {
+		e := enquiry(&d.Prospects[n], rules.Locale)
+		if !e.Reachable() {
+			notes = append(notes, adf.Diagnostic{
+				Severity: adf.Error, Code: reasonUnreachable, Line: d.Prospects[n].Line, Path: "adf/prospect/customer/contact", Message: "neither an email address nor a phone number",
+			})
+			continue
+		}
+		t, err := i.business.Take(ctx, store, &router.Arrival{
+			Token: fmt.Sprintf("http/%s/%d", key, n), Place: "http/" + key, Channel: router.HTTP, Source: source(&mail.Mail{}, &e),
+			Desk: rules.desk(&mail.Mail{}, &e), Enquiry: e, Actor: actor,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		taken = append(taken, t)
+	}
+	if len(taken) == 0 {
+		return nil, notes, ErrNoLead
+	}
+	return taken, notes, nil
+}

@@ -45,8 +45,8 @@ type Router interface {
 	Log(ctx context.Context, lead string, e router.Entry) (*router.Lead, error)
 	// Assign gives a lead to the person named and returns the lead as it then is.
 	Assign(ctx context.Context, lead, to, reason, by, actor string) (*router.Lead, error)
-	// Find returns the id of the one lead of a store that has any of the ids, the email or the phone, each as written and empty where
-	// it is not known; an error that wraps router.ErrNotFound where none has, and router.ErrConflict where several have.
+	// Find returns the lead of a store that somebody outside means by an id that it came with, else by email or phone, each as written
+	// and empty where it is not known; an error that wraps router.ErrNotFound where there is none, router.ErrConflict where several fit.
 	Find(ctx context.Context, store string, ids []router.ID, email, phone string) (lead string, err error)
 
 	// Lead reads one lead.
@@ -63,6 +63,8 @@ type Router interface {
 	// SetFloor sets somebody on, off, busy or back to the schedule; a zero until leaves the end to the business.
 	SetFloor(ctx context.Context, store, who string, s router.Status, until time.Time, by, actor string) (router.FloorNow, error)
 }
+
+var _ Router = (*router.Router)(nil)
 
 // An Intake takes in posted ADF documents.
 type Intake interface {

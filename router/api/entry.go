@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strings"
 
 	"leadfloor/router"
 )
@@ -16,6 +17,8 @@ type entry struct {
 	Desk    string         `json:"desk"`
 	By      string         `json:"by"` // who enters it
 	Note    string         `json:"note"`
+
+	Comments string `json:"comments"` // beside the customer's own
 }
 
 // customer may give a single email and phone without a list.
@@ -56,6 +59,7 @@ func (e *entry) arrival(f *router.Rooftop) (*router.Arrival, error) {
 	if e.Customer.Phone != nil {
 		q.Customer.Phones = append(q.Customer.Phones, *e.Customer.Phone)
 	}
+	q.Customer.Comments = strings.TrimSpace(q.Customer.Comments + "\n" + e.Comments)
 	reach := func(path string, emails []string, phones []router.Phone) {
 		for i, m := range emails {
 			if router.NormalEmail(m) == "" {

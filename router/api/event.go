@@ -66,6 +66,11 @@ func logFound(r Router) answer {
 		if told.ID != "" {
 			told.IDs = append(told.IDs, router.ID{Value: told.ID, Source: told.Source})
 		}
+		for _, id := range told.IDs {
+			if id.Value == "" || id.Source == "" {
+				return 0, nil, wrong(fault{"ids", "an id means something only beside its source"})
+			}
+		}
 		if len(told.IDs) == 0 && told.Email == "" && told.Phone == "" {
 			return 0, nil, wrong(fault{"", "needs the customer's id and source, email or phone"})
 		}

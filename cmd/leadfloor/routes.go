@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+
+	"leadfloor/ingest"
+	"leadfloor/router"
+	"leadfloor/router/api"
+)
+
+// routes are all that the daemon answers.
+func (d *daemon) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/api/v1/", api.New(api.Options{Router: d.router, Intake: documents{d.intake}, Auth: d.auth, Log: d.log}))
+	mux.Handle("GET /metrics", d.metrics.Handler())
+	mux.Handle("POST /-/reload", d.auth.Require(api.Admin, http.HandlerFunc(d.serveReload)))
+	mux.HandleFunc("GET /{$}", d.serveHome)
+	d.health(mux)
+	return mux
+}
+
+// health is what the second listener answers alone.
+func (d *daemon) health(mux *http.ServeMux) {
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		say(w, http.StatusOK, "leadfloor is healthy.\n")
+	})
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, r *http.Request) {
+		if err := d.ready(r.Context()); err != nil {
+			d.log.Debug("not ready", "err", err)
+			say(w, http.StatusServiceUnavailable, "leadfloor is not ready: redis does not answer.\n")
+			return
+		}
+		say(w, http.StatusOK, "leadfloor is ready.\n")
+	})
+}
+
+func (d *daemon) serveReload(w http.ResponseWriter, _ *http.Request) {
+	err := d.reload()
+	var faults Faults
+	switch {
+	case err == nil:
+		say(w, http.StatusOK, "configuration loaded\n")
+	case errors.As(err, &faults):
+		say(w, http.StatusUnprocessableEntity, fmt.Sprintf("the old configuration goes on; the new one has faults:\n%v\n", faults))
+	default:
+		say(w, http.StatusUnprocessableEntity, fmt.Sprintf("the old configuration goes on: %v\n", err))
+	}
+}
+
+func (d *daemon) serveHome(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	page := `<!doctype html><html lang="en"><meta charset="utf-8"><title>leadfloor</title><h1>leadfloor</h1><p>` +
+		html.EscapeString(versionLine()) + `</p><ul><li><a href="/metrics">metrics</a><li><a href="/-/healthy">healthy</a><li><a href="/-/ready">ready</a>` +
+		`<li>the API: <code>/api/v1/stores</code></ul></html>`
+	_, _ = io.WriteString(w, page) // the client is gone; nobody else wants to know
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text) // the client is gone; nobody else wants to know
+}
+
+// documents lets the API hand ADF documents to ingest: the two packages do not know each other.
+type documents struct{ *ingest.Intake }
+
+func (x documents) Document(ctx context.Context, store string, doc []byte, key, actor string) ([]router.Taken, error) {
+	taken, notes, err := x.Intake.Document(ctx, store, doc, key, actor)
+	if errors.Is(err, ingest.ErrNoLead) {
+		return nil, &api.Rejected{Diagnostics: notes}
+	}
+	return taken, err
+}

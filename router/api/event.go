@@ -9,7 +9,7 @@ import (
 	"leadfloor/router"
 )
 
-// listEvents lists every event of a lead, oldest first.
+// listEvents lists every event of a lead, oldest first: what was decided and why, without how the store keeps it.
 func listEvents(r Router) answer {
 	return func(ctx context.Context, c *call) (int, any, error) {
 		limit, err := c.limit()
@@ -33,6 +33,9 @@ func listEvents(r Router) answer {
 		if len(all) > limit {
 			all = all[:limit]
 			next = strconv.FormatInt(all[limit-1].Seq, 10)
+		}
+		for i := range all {
+			all[i].Set, all[i].Counts = nil, nil
 		}
 		return http.StatusOK, page(all, next), nil
 	}

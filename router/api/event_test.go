@@ -151,6 +151,9 @@ func TestEventsAreListed(t *testing.T) {
 		h.call("crm", "GET", "/leads/"+lead+"/events?limit=4&cursor="+cursor, "").want(200).read(&got)
 		for _, e := range got.Items {
 			seqs = append(seqs, e.Seq)
+			if e.Set != nil || e.Counts != nil {
+				t.Errorf("event %d = %+v, want nothing of how the store keeps it", e.Seq, e)
+			}
 		}
 		cursor = got.Next
 	}

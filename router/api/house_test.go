@@ -75,14 +75,20 @@ type intake struct {
 	taken []router.Taken
 	err   error
 	panic any
+	wait  func(context.Context) error // done before the answer
 	keys  []string
 	actor string
 	adf   string
 }
 
-func (i *intake) Document(_ context.Context, _ string, adf []byte, key, actor string) ([]router.Taken, error) {
+func (i *intake) Document(ctx context.Context, _ string, adf []byte, key, actor string) ([]router.Taken, error) {
 	if i.panic != nil {
 		panic(i.panic)
+	}
+	if i.wait != nil {
+		if err := i.wait(ctx); err != nil {
+			return nil, err
+		}
 	}
 	i.keys, i.actor, i.adf = append(i.keys, key), actor, string(adf)
 	return i.taken, i.err

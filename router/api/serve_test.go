@@ -1,11 +1,15 @@
 package api_test
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"leadfloor/router"
 )
@@ -123,6 +127,55 @@ func TestAbortIsPassedOn(t *testing.T) {
 		}
 	}()
 	h.call("ingest", "POST", "/stores/main-street/leads", "<adf/>")
+}
+
+// No call is worked on for longer than ten seconds.
+func TestDeadline(t *testing.T) {
+	h := newHouse(t)
+	h.intake.wait = func(ctx context.Context) error {
+		<-ctx.Done()
+		return fmt.Errorf("ask the store: %w", ctx.Err())
+	}
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		h.call("ingest", "POST", "/stores/main-street/leads", "<adf/>").want(503)
+		if got, want := time.Since(began), 10*time.Second; got != want {
+			t.Errorf("the call ended after %s, want %s", got, want)
+		}
+	})
+}
+
+// Whoever sends a lead and hangs up has sent a lead.
+func TestWorkBegunEnds(t *testing.T) {
+	h := newHouse(t)
+	h.intake.taken = []router.Taken{{Lead: "main-street-x"}}
+	ctx, hangUp := context.WithCancel(t.Context())
+	h.intake.wait = func(work context.Context) error {
+		hangUp()
+		return work.Err()
+	}
+	r := httptest.NewRequestWithContext(ctx, "POST", "/api/v1/stores/main-street/leads", strings.NewReader("<adf/>"))
+	r.Header.Set("Authorization", "Bearer secret of ingest")
+	r.Header.Set("Content-Type", "application/xml")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != 201 {
+		t.Errorf("status = %d, want 201", w.Code)
+	}
+}
+
+// Whoever hangs up while reading is no fault of the store's.
+func TestReaderHangsUp(t *testing.T) {
+	h := newHouse(t)
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	r := httptest.NewRequestWithContext(ctx, "GET", "/api/v1/stores/main-street/leads", nil)
+	r.Header.Set("Authorization", "Bearer secret of viewer")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != 503 || h.log.Len() > 0 {
+		t.Errorf("status = %d and log %q, want 503 and nothing", w.Code, h.log.String())
+	}
 }
 
 // Over a real connection: HEAD says what GET would, without a body.

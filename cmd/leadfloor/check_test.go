@@ -26,6 +26,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+	}
 	quietRedis(slog.New(slog.DiscardHandler))
 	os.Exit(m.Run())
 }
@@ -35,6 +38,9 @@ func reasons(s redisState) string {
 	var all []string
 	for _, f := range s.Findings {
 		r := f.Reason
+		if !slices.Contains(redisReasons, r) {
+			r += " (not in redisReasons)"
+		}
 		if !f.Loses {
 			r += "?"
 		}

@@ -191,6 +191,15 @@ func (r *reader) path(n *yaml.Node, at string) (string, bool) {
 
 // certificates reads a PEM file of roots.
 func certificates(path string) (*x509.CertPool, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, cause(err)
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is not a regular file")
+	case info.Size() > maxConfig:
+		return nil, fmt.Errorf("it is larger than %d kB", maxConfig>>10)
+	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, cause(err)

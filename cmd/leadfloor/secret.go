@@ -47,6 +47,10 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // fileSecret is kept in the file at path, which is shown as it was written: what a variable in it held is nobody's business.
 func fileSecret(path, shown string) Secret {
 	return Secret{read: func() (string, error) {
+		// A pipe would hold up whoever opens it.
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			return "", fmt.Errorf("read secret file %q: it is not a regular file", shown)
+		}
 		f, err := os.Open(path)
 		if err != nil {
 			return "", fmt.Errorf("read secret file %q: %w", shown, cause(err))

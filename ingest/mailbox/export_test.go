@@ -3,9 +3,43 @@ package mailbox
 import (
 	"context"
 	"net"
+	"runtime"
 )
 
 // SetDial has a Mailbox connect otherwise than by TCP.
 func (m *Mailbox) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	m.dial = dial
+}
+
+// FetchOnce connects and fetches the messages in one bare FETCH each of BODY.PEEK[]; all of the folder when none is named.
+func FetchOnce(ctx context.Context, cfg Config, uids []uint32) error {
+	cfg = cfg.withDefaults()
+	s, err := open(ctx, cfg, dialTCP, true)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if uids == nil {
+		if uids, err = s.search(ctx); err != nil {
+			return err
+		}
+	}
+	_, err = s.fetch(ctx, uidSet(uids), false, 1<<30, cfg.MaxSize)
+	return err
+}
+
+// BookSize is how many bytes the memory of settled messages takes.
+func BookSize(entries []Entry, present []uint32) uint64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what pools hold goes with the second
+	runtime.ReadMemStats(&before)
+	b := newBook()
+	b.begin(1)
+	b.load(1, entries, present)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	size := after.HeapAlloc - before.HeapAlloc
+	runtime.KeepAlive([]any{b, entries, present})
+	return size
 }

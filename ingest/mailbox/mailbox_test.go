@@ -75,7 +75,12 @@ func rigFor(s *mailtest.Server) *rig { return newRig(s.Addr, s.User, s.Dial) }
 // run starts the Mailbox. It ends with the returned function, at the latest with the test.
 func (r *rig) run(t testing.TB) (stop func()) {
 	t.Helper()
-	m, err := mailbox.New(r.cfg, r.handler, r.ledger, r.observer, slog.New(slog.NewTextHandler(r.log, nil)), time.Now)
+	return r.runWith(t, r.handler)
+}
+
+func (r *rig) runWith(t testing.TB, h ingest.Handler) (stop func()) {
+	t.Helper()
+	m, err := mailbox.New(r.cfg, h, r.ledger, r.observer, slog.New(slog.NewTextHandler(r.log, nil)), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

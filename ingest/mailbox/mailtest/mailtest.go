@@ -386,3 +386,32 @@ func (p *Proxy) Silence() {
 	close(p.silent)
 	p.silent = make(chan struct{})
 }
+
+// Watch idles on INBOX with a bare client and sends the time of each notice of new mail, until the test ends.
+func Watch(t testing.TB, s *Server, notice chan<- time.Time) {
+	t.Helper()
+	conn, err := s.Dial(context.Background(), "tcp", s.Addr)
+	if err != nil {
+		t.Fatalf("watch: %v", err)
+	}
+	c := imapclient.New(conn, &imapclient.Options{UnilateralDataHandler: &imapclient.UnilateralDataHandler{
+		Mailbox: func(data *imapclient.UnilateralDataMailbox) {
+			if data.NumMessages != nil {
+				select {
+				case notice <- time.Now():
+				default:
+				}
+			}
+		},
+	}})
+	t.Cleanup(func() { c.Close() })
+	if err := c.Login(s.User, s.Password).Wait(); err != nil {
+		t.Fatalf("watch: %v", err)
+	}
+	if _, err := c.Select("INBOX", nil).Wait(); err != nil {
+		t.Fatalf("watch: %v", err)
+	}
+	if _, err := c.Idle(); err != nil {
+		t.Fatalf("watch: %v", err)
+	}
+}

@@ -216,31 +216,43 @@ func (r *Router) Verify(ctx context.Context, rooftop string, progress func(done,
 	v := &Verification{Store: rooftop, Head: live.Head, Leads: len(b.Leads), Decisions: b.Decisions}
 	v.compare(b, live)
 
-	// Leads are read one by one, so each is compared at its own version, which the log may have to catch up with.
-	for _, id := range slices.Sorted(maps.Keys(b.Leads)) {
-		var f Fields
-		for range 50 {
-			if f, err = r.store.LeadFields(ctx, id); err != nil {
-				return nil, err
-			}
-			version, _ := strconv.ParseInt(f["v"], 10, 64)
-			if version > b.Head {
-				if err := r.replay(ctx, rooftop, b, version, progress); err != nil {
-					return nil, err
-				}
-				if version > b.Head {
-					break // its event is missing: the comparison says so
-				}
-			}
-			if b.Leads[id]["v"] == f["v"] || version == 0 {
-				break
-			}
-		}
-		v.lead(id, b.Leads[id], f)
+	if err := r.verifyLeads(ctx, rooftop, b, v, progress); err != nil {
+		return nil, err
 	}
 	v.Faults = b.Faults
 	slices.SortFunc(v.Differences, func(x, y Difference) int { return cmp.Compare(x.What, y.What) })
-	return v, nil
+	return v, r.store.Checked(ctx, rooftop, r.store.Now(), len(v.Faults)+len(v.Differences))
+}
+
+// verifyLeads compares every lead at its own version, with which the log may have to catch up: leads are read after the sets were.
+func (r *Router) verifyLeads(ctx context.Context, rooftop string, b *Book, v *Verification, progress func(done, head int64)) error {
+	const chunk = 500
+	for todo := range slices.Chunk(slices.Sorted(maps.Keys(b.Leads)), chunk) {
+		for tries := 0; len(todo) > 0; tries++ {
+			live, err := r.store.LeadFields(ctx, rooftop, todo)
+			if err != nil {
+				return err
+			}
+			newest := b.Head
+			for _, f := range live {
+				newest = max(newest, f.version())
+			}
+			if err := r.replay(ctx, rooftop, b, newest, progress); err != nil {
+				return err
+			}
+			var again []string
+			for i, id := range todo {
+				// The log may now be ahead of what was read: then the lead is read again.
+				if live[i].version() < b.Leads[id].version() && tries < 20 {
+					again = append(again, id)
+					continue
+				}
+				v.lead(id, b.Leads[id], live[i])
+			}
+			todo = again
+		}
+	}
+	return nil
 }
 
 func (r *Router) replay(ctx context.Context, rooftop string, b *Book, head int64, progress func(done, head int64)) error {

@@ -25,6 +25,15 @@ import (
 //	fg            1 once forgotten
 type Fields map[string]string
 
+// version is the number of the last event that changed the lead, 0 where there is none.
+func (f Fields) version() int64 {
+	n, err := strconv.ParseInt(f["v"], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // TimerCodes are the letters of the timers, each a field "t"+letter.
 const TimerCodes = "wdprx"
 

@@ -47,8 +47,10 @@ type Store interface {
 	Derived(ctx context.Context, rooftop string) (*Derived, error)
 	// Find returns every lead that has any of the prints.
 	Find(ctx context.Context, rooftop string, prints []Print) ([]string, error)
-	// LeadFields reads a lead's fields as events set them.
-	LeadFields(ctx context.Context, id string) (map[string]string, error)
+	// LeadFields reads leads as events set them, in the order of ids; nil for one that is not there.
+	LeadFields(ctx context.Context, rooftop string, ids []string) ([]Fields, error)
+	// Checked notes the outcome of a verification.
+	Checked(ctx context.Context, rooftop string, at time.Time, differences int) error
 	// Figures reads what the metrics show, in a number of steps that does not grow with the number of leads.
 	Figures(ctx context.Context, rooftop string) (*Figures, error)
 }
@@ -289,5 +291,6 @@ type Figures struct {
 	WaitingDeadline time.Time
 	TurnoverDue     time.Time
 	LastLead        map[string]time.Time
-	Difference      int64
+	Checked         time.Time // when the books were last verified; zero: never
+	Difference      int64     // what was off then
 }

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -122,7 +123,7 @@ func TestAbortIsPassedOn(t *testing.T) {
 	h := newHouse(t)
 	h.intake.panic = http.ErrAbortHandler
 	defer func() {
-		if got := recover(); got != http.ErrAbortHandler {
+		if got, _ := recover().(error); !errors.Is(got, http.ErrAbortHandler) {
 			t.Errorf("panic = %v, want http.ErrAbortHandler", got)
 		}
 	}()

@@ -52,7 +52,7 @@ for _, code in ipairs({'w', 'p', 'r'}) do
 end
 if held then
   redis.call('ZREM', WAIT, R.id)
-  redis.call('HSET', META, 'wl', int(now))
+  if R.kind == 'dealt' then redis.call('HSET', META, 'wl', int(now)) end
 end
 if f[5] then -- its clock to an attempt runs: it counts as untouched with its owner
   redis.call('HINCRBY', UNT, f[3], -1)

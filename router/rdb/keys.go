@@ -5,7 +5,7 @@ import "strings"
 // Every key is made here. All keys of a store share its hash tag, all of a mailbox the mailbox's, so that each script's keys lie on one
 // node of a cluster.
 //
-//	lf:{STORE}:meta    hash    schema, epoch, key, seq (last event), last (latest clock seen), gen and ref of the rotation, wl (last held lead dealt)
+//	lf:{STORE}:meta    hash    schema, epoch, key, seq (last event), last (latest clock seen), gen and ref of the rotation, wl (last held lead dealt), checked and difference (last verification)
 //	lf:{STORE}:ev      stream  the events, id SEQ-0; trimmed by sealing alone
 //	lf:{STORE}:rot     hash    person -> pass|last|eligible|turns|since|gen
 //	lf:{STORE}:hand    hash    person -> status|until|by, set by hand; cleared when it runs out

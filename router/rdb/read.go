@@ -67,9 +67,34 @@ func (s *Store) leads(ctx context.Context, store string, ids []string) ([]*route
 	return all, nil
 }
 
-// LeadFields reads a lead's fields; its version stands under v.
-func (s *Store) LeadFields(ctx context.Context, id string) (map[string]string, error) {
-	return s.rdb.HGetAll(ctx, keysOf(storeOf(id)).lead(id)).Result()
+// LeadFields reads leads as events set them, in one round trip.
+func (s *Store) LeadFields(ctx context.Context, store string, ids []string) ([]router.Fields, error) {
+	k := keysOf(store)
+	cmds := make([]*redis.MapStringStringCmd, len(ids))
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			cmds[i] = p.HGetAll(ctx, k.lead(id))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read leads: %w", err)
+	}
+	all := make([]router.Fields, len(ids))
+	for i, c := range cmds {
+		if len(c.Val()) > 0 {
+			all[i] = c.Val()
+		}
+	}
+	return all, nil
+}
+
+// Checked notes the outcome of a verification.
+func (s *Store) Checked(ctx context.Context, store string, at time.Time, differences int) error {
+	if err := s.rdb.HSet(ctx, keysOf(store).is("meta"), "checked", at.UnixMilli(), "difference", differences).Err(); err != nil {
+		return fmt.Errorf("note the verification: %w", err)
+	}
+	return nil
 }
 
 var cursorForm = regexp.MustCompile(`^([0-9]{1,16})_([a-z0-9-]+)$`)
@@ -303,7 +328,7 @@ func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, err
 		firstWait                   *redis.StringSliceCmd
 	)
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		meta = p.HMGet(ctx, k.is("meta"), "epoch", "gen", "difference")
+		meta = p.HMGet(ctx, k.is("meta"), "epoch", "gen", "difference", "checked")
 		cnt, unt, rot, last = p.HGetAll(ctx, k.is("cnt")), p.HGetAll(ctx, k.is("unt")), p.HGetAll(ctx, k.is("rot")), p.HGetAll(ctx, k.is("last"))
 		src = p.HKeys(ctx, k.is("src"))
 		ua, wait, q, owed = p.ZCard(ctx, k.is("ua")), p.ZCard(ctx, k.is("wait")), p.ZCard(ctx, k.is("q")), p.ZCard(ctx, k.is("owed"))
@@ -325,6 +350,9 @@ func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, err
 		Epoch: time.UnixMilli(number(meta.Val()[0])).UTC(), Gen: number(meta.Val()[1]), Difference: number(meta.Val()[2]),
 		Counts: numbers(cnt.Val()), Labels: src.Val(), Untouched: ua.Val(), Overdue: over.Val(), Waiting: wait.Val(), Quarantined: q.Val(), TurnoversOwed: owed.Val(),
 		PersonUntouched: numbers(unt.Val()), OldestUntouched: when(firstUA), OldestDeadline: when(firstUD), TurnoverDue: when(firstOwed), LastLead: map[string]time.Time{},
+	}
+	if at := number(meta.Val()[3]); at != 0 {
+		f.Checked = time.UnixMilli(at).UTC()
 	}
 	for label, at := range numbers(last.Val()) {
 		f.LastLead[label] = time.UnixMilli(at).UTC()

@@ -24,6 +24,9 @@ import (
 // Schema is the version of the keys. A store written by a newer one is refused.
 const Schema = 1
 
+// ErrSchema says that a newer leadfloor wrote the keys, and that nothing was changed.
+var ErrSchema = errors.New("the keys are of a newer leadfloor")
+
 var (
 	//go:embed lib.lua
 	lib string
@@ -109,7 +112,7 @@ func (s *Store) Open(ctx context.Context, store string) (router.Identity, error)
 		return router.Identity{}, fmt.Errorf("read the keys: %w", err)
 	}
 	if schema := number(m[0]); schema > Schema {
-		return router.Identity{}, fmt.Errorf("redis holds schema %d, written by a newer leadfloor; this one knows %d: upgrade it", schema, Schema)
+		return router.Identity{}, fmt.Errorf("%w: redis holds schema %d, this leadfloor knows %d: upgrade it", ErrSchema, schema, Schema)
 	}
 	key, err = base64.StdEncoding.DecodeString(text(m[2]))
 	if err != nil {

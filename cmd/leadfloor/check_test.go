@@ -3,19 +3,25 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/alicebob/miniredis/v2/server"
@@ -198,6 +204,71 @@ func TestInspectRedisErrors(t *testing.T) {
 				t.Errorf("inspect shows a password: %v", err)
 			}
 		})
+	}
+}
+
+// A cluster of one node is a cluster: each master is looked at, and a client for a single server is refused.
+func TestInspectRedisCluster(t *testing.T) {
+	r := routertest.StartRedis(t, "--cluster-enabled", "yes", "--appendonly", "yes", "--appendfsync", "everysec")
+	admin := r.Client()
+	defer admin.Close()
+	if err := admin.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := inspect(t, &RedisConfig{Addresses: []string{r.Addr}})
+	if err != nil || reasons(got) != redisAppendFsync || got.Version == "" {
+		t.Errorf("findings = %q of version %q, %v, want those of the one master", reasons(got), got.Version, err)
+	}
+	if _, err := inspect(t, &RedisConfig{Address: r.Addr}); err == nil || !strings.Contains(err.Error(), "write redis.addresses") {
+		t.Errorf("inspect as a single server: %v, want that it is refused", err)
+	}
+}
+
+func TestRedisTLS(t *testing.T) {
+	dir := t.TempDir()
+	selfSigned(t, dir)
+	addr := routertest.FreeAddr(t)
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	routertest.StartRedis(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no")
+	if _, err := inspect(t, &RedisConfig{Address: addr, TLS: true, CAFile: cert}); err != nil {
+		t.Errorf("inspect with the right certificate: %v", err)
+	}
+	if _, err := inspect(t, &RedisConfig{Address: addr, TLS: true}); err == nil || !strings.Contains(err.Error(), "add redis.tls.ca_file") {
+		t.Errorf("inspect without its certificate: %v, want what to add", err)
+	}
+	if _, err := inspect(t, &RedisConfig{Address: "localhost:" + port, TLS: true, CAFile: cert}); err == nil || !strings.Contains(err.Error(), "another name") {
+		t.Errorf("inspect by another name: %v, want that its certificate is for another", err)
+	}
+}
+
+// selfSigned writes cert.pem and key.pem for 127.0.0.1.
+func selfSigned(t *testing.T, dir string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

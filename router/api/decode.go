@@ -73,7 +73,7 @@ func (d *decoder) value(path string, raw []byte, v reflect.Value) {
 			d.fault(path, "must be a time such as 2006-01-02T15:04:05Z (RFC 3339)")
 			return
 		}
-		v.Set(reflect.ValueOf(t.UTC()))
+		v.Set(reflect.ValueOf(t))
 	case v.Kind() == reflect.Struct && isText && short(v.Type()) != "":
 		d.value(path, raw, v.FieldByName(short(v.Type())))
 	case v.Kind() == reflect.Struct:

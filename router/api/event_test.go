@@ -233,6 +233,9 @@ func TestTurnovers(t *testing.T) {
 				Next  string
 			}
 			h.call("viewer", "GET", "/stores/main-street/turnovers?"+query+"&cursor="+cursor, "").want(200).read(&got)
+			if query == "limit=1" && len(got.Items) > 1 {
+				t.Errorf("%s: %d leads on a page, want at most one", query, len(got.Items))
+			}
 			for _, l := range got.Items {
 				ids = append(ids, l.ID)
 				if l.Turnover.By != "mia" || l.Turnover.DueAt.IsZero() {

@@ -116,6 +116,10 @@ func TestEntryKeepsWhoEnteredIt(t *testing.T) {
 
 func TestEntryFaults(t *testing.T) {
 	h := newHouse(t)
+	var ids []string
+	for i := range 31 {
+		ids = append(ids, fmt.Sprintf("ids[%d]", i))
+	}
 	for _, tt := range []struct {
 		name, body string
 		want       []string // fields, in order
@@ -133,6 +137,7 @@ func TestEntryFaults(t *testing.T) {
 		{"text too long", `{"comments":"` + strings.Repeat("x", 33<<10) + `","customer":{"email":"jo@example.com"}}`, []string{"comments"}},
 		{"too many items", `{"customer":{"phones":["1"` + strings.Repeat(`,"1"`, 100) + `]}}`, []string{"customer.phones"}},
 		{"at most twenty faults are told", `{` + strings.Repeat(`"x":1,`, 30) + `"y":1}`, slices.Repeat([]string{"x"}, 20)},
+		{"in a list too", `{"ids":[` + strings.Repeat(`1,`, 30) + `1]}`, ids[:20]},
 		{"nobody", `{}`, []string{"customer"}},
 		{"nobody who can be reached", `{"customer":{"name":"Jo Doe","phones":["123"]}}`, []string{"customer"}},
 		{"nobody at all, by hand", `{"channel":"phone","by":"bob"}`, []string{"customer"}},
@@ -172,6 +177,13 @@ func TestFaultsQuoteNoCustomer(t *testing.T) {
 		if strings.Contains(strings.ToLower(a.body), "roe") || strings.Contains(a.body, "555") {
 			t.Errorf("problem = %s, want nothing of the customer", a.body)
 		}
+	}
+	long := strings.Repeat("x", 30<<10)
+	if a := h.call("ingest", "POST", "/stores/main-street/leads", `{"`+long+`":1,"desk":"`+long+`"}`).want(422); len(a.body) > 3000 {
+		t.Errorf("problem = %d bytes, want an echo that is bounded", len(a.body))
+	}
+	if a := h.call("ingest", "POST", "/stores/main-street/leads", `{"customer":{"email":"jo@example.com"},"desk":"`+long+`"}`).want(422); len(a.body) > 3000 {
+		t.Errorf("problem = %d bytes, want an echo that is bounded", len(a.body))
 	}
 	if h.log.Len() > 0 {
 		t.Errorf("log = %s, want nothing", h.log.String())

@@ -47,15 +47,15 @@ local function flush()
     local e = events[#events][2]
     e[#e + 1] = 'c'; e[#e + 1] = cjson.encode(c)
   end
-  redis.call('HSET', META, 'seq', int(seq), 'last', int(now), 'gen', int(gen))
-  if ref then redis.call('HSET', META, 'ref', int(ref)) end
+  redis.call('HSET', META, 'seq', int(seq), 'last', int(now), 'gen', int(gen), unpack(ref and {'ref', int(ref)} or {}))
   for _, e in ipairs(events) do
     redis.call('XADD', EV, int(e[1]) .. '-0', unpack(e[2]))
   end
 end
 
--- quote makes a JSON string of an id, which holds nothing to escape; anything else goes through cjson.
-local function quote(s) return cjson.encode(s) end
+-- id makes a JSON string of a word that holds nothing to escape; whatever people write goes through quote.
+local function id(s) return '"' .. s .. '"' end
+local quote = cjson.encode
 
 local function object(pairs_)
   if #pairs_ == 0 then return nil end
@@ -100,9 +100,9 @@ local function muster()
     byid[p.id] = p
   end
   -- whoever left the roster is no longer eligible
-  for id, s in pairs(rot) do
-    if not byid[id] and string.match(s, '^-?%d+|%d+|1') then
-      local p = {id = id, weight = 1, gone = true}
+  for who, s in pairs(rot) do
+    if not byid[who] and string.match(s, '^-?%d+|%d+|1') then
+      local p = {id = who, weight = 1, gone = true}
       unpack_person(p, s)
       p.was = false
       p.dirty = true
@@ -120,7 +120,7 @@ local function muster()
     if not p.gone then
       if not p.pass then -- new on the roster: at the back
         p.pass, p.last, p.was, p.turns, p.since, p.gen = top, seq + 1, false, 0, 0, gen
-        joined[#joined + 1] = quote(p.id) .. ':' .. int(top)
+        joined[#joined + 1] = id(p.id) .. ':' .. int(top)
         p.dirty, changed = true, true
       end
       if p.eligible and not p.was then
@@ -128,7 +128,7 @@ local function muster()
           local least = base - R.catchup * (TURN / p.weight)
           if p.pass < least then p.pass = least end
         end
-        admitted[#admitted + 1] = quote(p.id) .. ':' .. int(p.pass)
+        admitted[#admitted + 1] = id(p.id) .. ':' .. int(p.pass)
         p.was, p.dirty, changed = true, true, true
       elseif p.was and not p.eligible then
         p.was, p.dirty, changed = false, true, true
@@ -144,9 +144,9 @@ local function sides(missed)
   local i, o = {}, {}
   for _, p in ipairs(people) do
     if not p.gone then
-      if p.eligible and not (missed and missed[p.id]) then i[#i + 1] = quote(p.id) .. ':' .. int(p.pass)
-      elseif p.eligible then o[#o + 1] = quote(p.id) .. ':"missed"'
-      else o[#o + 1] = quote(p.id) .. ':' .. quote(p.why) end
+      if p.eligible and not (missed and missed[p.id]) then i[#i + 1] = id(p.id) .. ':' .. int(p.pass)
+      elseif p.eligible then o[#o + 1] = id(p.id) .. ':"missed"'
+      else o[#o + 1] = id(p.id) .. ':' .. id(p.why) end
     end
   end
   return object(i), object(o)
@@ -154,9 +154,9 @@ end
 
 local function deal_json(t)
   local f = {}
-  for _, name in ipairs({'to', 'cover', 'reason'}) do if t[name] and t[name] ~= '' then f[#f + 1] = quote(name) .. ':' .. quote(t[name]) end end
-  for _, name in ipairs({'cost', 'ref'}) do if t[name] then f[#f + 1] = quote(name) .. ':' .. int(t[name]) end end
-  for _, name in ipairs({'in', 'out', 'missed', 'admitted', 'joined'}) do if t[name] then f[#f + 1] = quote(name) .. ':' .. t[name] end end
+  for _, name in ipairs({'to', 'cover', 'reason'}) do if t[name] and t[name] ~= '' then f[#f + 1] = id(name) .. ':' .. quote(t[name]) end end
+  for _, name in ipairs({'cost', 'ref'}) do if t[name] then f[#f + 1] = id(name) .. ':' .. int(t[name]) end end
+  for _, name in ipairs({'in', 'out', 'missed', 'admitted', 'joined'}) do if t[name] then f[#f + 1] = id(name) .. ':' .. t[name] end end
   return '{' .. table.concat(f, ',') .. '}'
 end
 
@@ -194,6 +194,13 @@ local function charge(p, dealt)
   end
   if low then ref = low end
   return cost
+end
+
+-- timers sets those that run, in one call.
+local function set_timers(lead, timers)
+  local z = {}
+  for code, at in pairs(timers) do z[#z + 1] = int(at); z[#z + 1] = code .. '|' .. lead end
+  if #z > 0 then redis.call('ZADD', DUE, unpack(z)) end
 end
 
 local function save_people()

@@ -157,7 +157,7 @@ if alive then
     local dl = redis.call('HGET', alive.key, 'dl')
     if dl then redis.call('ZADD', UD, dl, alive.id) end
   end
-  for code, at in pairs(timers) do redis.call('ZADD', DUE, int(at), code .. '|' .. alive.id) end
+  set_timers(alive.id, timers)
   redis.call('HSET', LAST, label, int(R.at))
   print_(alive.id)
   remember('t', alive.id)
@@ -219,7 +219,7 @@ redis.call('ZADD', UA, int(R.at), R.id)
 if R.due > 0 then redis.call('ZADD', UD, int(R.due), R.id) end
 redis.call('HINCRBY', UNT, owner, 1)
 if state == 'waiting' then redis.call('ZADD', WAIT, int(R.at), R.id) end
-for code, at in pairs(timers) do redis.call('ZADD', DUE, int(at), code .. '|' .. R.id) end
+set_timers(R.id, timers)
 redis.call('HSET', LAST, label, int(R.at))
 print_(R.id)
 remember('n', R.id)

@@ -117,17 +117,24 @@ func (d *decoder) text(path string, raw []byte) string {
 }
 
 func (d *decoder) list(path string, raw []byte, v reflect.Value) {
-	var items []json.RawMessage
-	if json.Unmarshal(raw, &items) != nil {
+	if !bytes.HasPrefix(raw, []byte{'['}) {
 		d.fault(path, "must be a list")
 		return
 	}
-	if len(items) > mostItems {
-		d.fault(path, "more than %d items", mostItems)
-		return
-	}
-	v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
-	for i, item := range items {
+	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	in := json.NewDecoder(bytes.NewReader(raw))
+	_, err := in.Token()
+	for err == nil && in.More() {
+		i := v.Len()
+		if i == mostItems {
+			d.fault(path, "more than %d items", mostItems)
+			return
+		}
+		var item json.RawMessage
+		if err = in.Decode(&item); err != nil {
+			return // not so: the object that the list stands in was read whole
+		}
+		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if string(item) == "null" {
 			d.fault(at, "must not be null")

@@ -23,13 +23,13 @@ local counts, anycount = {}, false
 local function count(name, n) counts[name] = (counts[name] or 0) + (n or 1); anycount = true end
 
 local events = {}
--- event appends one event. set and deal are tables or nil, detail a JSON text or nil.
+-- event appends one event. set is a table or a JSON text, deal and detail are JSON texts; each may be nil.
 local function event(kind, lead, by, set, deal, detail)
   seq = seq + 1
   local e = {'k', kind, 't', int(now)}
   local function add(name, v) if v and v ~= '' then e[#e + 1] = name; e[#e + 1] = v end end
   add('l', lead); add('b', by); add('a', R.actor)
-  if set and next(set) then add('s', cjson.encode(set)) end
+  if set and (type(set) == 'string' or next(set)) then add('s', type(set) == 'string' and set or cjson.encode(set)) end
   add('d', deal); add('x', detail)
   events[#events + 1] = {seq, e}
   return seq
@@ -62,7 +62,7 @@ local function object(pairs_)
   return '{' .. table.concat(pairs_, ',') .. '}'
 end
 
--- The floor: R.floor is {{id, on, weight, cap}, ...} as configuration and schedule have it at this instant.
+-- The floor: R.floor is 'id on weight cap,' for each of the roster as configuration and schedule have it at this instant.
 local people, byid = {}, {}
 local function pack(p)
   return table.concat({int(p.pass), int(p.last), p.was and '1' or '0', int(p.turns), int(p.gen == gen and p.since or 0), int(gen)}, '|')
@@ -79,8 +79,8 @@ local function muster()
   local rot, hand = hash(ROT), hash(HAND)
   local unt
   local top = 0
-  for _, r in ipairs(R.floor) do
-    local p = {id = r[1], on = r[2] == 1, weight = r[3], cap = r[4], status = r[2] == 1 and 'on' or 'off', by = 'schedule'}
+  for who, on, weight, cap in string.gmatch(R.floor, '(%S+) (%d) (%d+) (%d+),') do
+    local p = {id = who, weight = tonumber(weight), cap = tonumber(cap), status = on == '1' and 'on' or 'off', by = 'schedule'}
     local s = rot[p.id]
     if s then unpack_person(p, s); if p.pass > top then top = p.pass end end
     local h = hand[p.id]

@@ -193,15 +193,15 @@ func (k storeKeys) base() []string {
 type request map[string]any
 
 func (r request) floor(c []router.Candidate, catchUp int) request {
-	all := make([][4]any, len(c))
-	for i, p := range c {
+	var b strings.Builder
+	for _, p := range c {
 		on := 0
 		if p.On {
 			on = 1
 		}
-		all[i] = [4]any{p.ID, on, p.Weight, p.Cap}
+		fmt.Fprintf(&b, "%s %d %d %d,", p.ID, on, p.Weight, p.Cap)
 	}
-	r["floor"], r["catchup"] = all, catchUp
+	r["floor"], r["catchup"] = b.String(), catchUp
 	return r
 }
 
@@ -240,7 +240,7 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 		"now": t.Now.UnixMilli(), "at": t.At.UnixMilli(), "id": t.LeadID, "ch": t.Channel, "src": t.Source, "known": known,
 		"smax": max(0, t.MaxSources-len(t.Known)), "desk": t.Desk, "fixed": t.Fixed, "named": t.Named, "by": t.By, "actor": t.Actor,
 		"resend": t.Resend, "idp": t.IDPrint, "cop": t.ContentPrint, "holder": t.Holder, "managers": managers, "rostered": rostered,
-		"due": 0, "timers": t.Timers.ByCode(), "bucket": t.Bucket, "waited": int64(t.Waited * 1000), "closed": t.AfterHours, "base": base,
+		"due": 0, "timers": t.Timers.ByCode(), "bucket": t.Bucket, "waited": int64(t.Waited * 1000), "closed": t.AfterHours,
 		"created": t.Windows.CreatedWithin.Milliseconds(), "active": t.Windows.ActiveWithin.Milliseconds(), "same": t.Windows.SameEnquiryWithin.Milliseconds(),
 	}.floor(t.Floor, t.CatchUp)
 	if !t.Due.IsZero() {
@@ -266,6 +266,14 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 	}
 	r["prints"], r["nfp"] = prints, len(at)
 
+	fields, err := json.Marshal(base)
+	if err != nil {
+		return router.Taken{}, err
+	}
+	args := []any{"", t.Record, b64(t.Token), b64(t.Place), fields[:len(fields)-1]}
+	for name, v := range base {
+		args = append(args, name, v)
+	}
 	var cand []string
 	for range 10 {
 		r["cand"] = append([]string{}, cand...)
@@ -280,7 +288,8 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 			Seq                         int64
 			Again                       bool
 		}
-		if err := s.run(ctx, s.take, all, &a, r.text(), t.Record, b64(t.Token), b64(t.Place)); err != nil {
+		args[0] = r.text()
+		if err := s.run(ctx, s.take, all, &a, args...); err != nil {
 			return router.Taken{}, err
 		}
 		if len(a.Match) > 0 {
@@ -381,7 +390,7 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 	}
 	r := request{
 		"now": c.Now.UnixMilli(), "id": before.ID, "v": before.Version, "kind": c.Event.Kind, "by": c.Event.By, "actor": c.Event.Actor,
-		"set": set, "pending": strconv.FormatInt(router.PendingSeq, 10), "counts": c.Counts, "z": z, "unt": unt, "due": due, "floor": []any{}, "catchup": 0,
+		"set": set, "pending": strconv.FormatInt(router.PendingSeq, 10), "counts": c.Counts, "z": z, "unt": unt, "due": due, "floor": "", "catchup": 0,
 	}
 	if c.Counts == nil {
 		r["counts"] = map[string]int64{} // nothing must not become null
@@ -503,7 +512,7 @@ func (s *Store) Park(ctx context.Context, store string, p *router.Parked) (route
 	if err != nil {
 		return router.Taken{}, err
 	}
-	r := request{"now": p.Now.UnixMilli(), "id": p.ID, "fate": p.Fate, "cap": limit, "keep": int64(max(p.KeepFor, time.Hour).Seconds()), "floor": []any{}, "catchup": 0}
+	r := request{"now": p.Now.UnixMilli(), "id": p.ID, "fate": p.Fate, "cap": limit, "keep": int64(max(p.KeepFor, time.Hour).Seconds()), "floor": "", "catchup": 0}
 	var a struct {
 		D, Fate, Lead string
 		Again         bool

@@ -1,6 +1,6 @@
 -- take decides one arrival: replay, same enquiry, same customer, else whose turn.
 -- KEYS 15 token shard, 16 new lead, 17 its personal record, then R.nfp fingerprint shards, then for each of R.cand its lead and its record.
--- ARGV 1 request, 2 personal record, 3 token, 4 place
+-- ARGV 1 request, 2 personal record, 3 token, 4 place, 5 the new lead's fields as a JSON object without its end, 6.. the same as names and values
 -- Returns JSON {d, lead, owner, cover, state, seq, again} or {match: [leads]}: call again with these as candidates, their keys named.
 local TOK, LEAD, RECORD = KEYS[15], KEYS[16], KEYS[17]
 local function fp(i) return KEYS[17 + i] end
@@ -193,8 +193,7 @@ else
   end
 end
 
-local set = R.base
-set.sl, set.ow, set.st, set.t1, set.fe = label, owner, state, arrival('new'), int(seq + 1)
+local set = {sl = label, ow = owner, st = state, t1 = arrival('new'), fe = int(seq + 1)}
 if cover then set.cb = cover.id end
 local timers = {d = R.timers.d}
 if state ~= 'waiting' then
@@ -209,9 +208,10 @@ for code, at in pairs(timers) do set['t' .. code] = int(at) end
 count('recv|' .. label)
 count('touch|' .. label)
 if R.closed then count('closed|' .. label) end
-local s = event(kind, R.id, R.by, set, deal_json({to = owner, cover = cover and cover.id, cost = cost, reason = reason, ['in'] = i, out = out}))
+local s = event(kind, R.id, R.by, ARGV[5] .. ',' .. string.sub(cjson.encode(set), 2), deal_json({to = owner, cover = cover and cover.id, cost = cost, reason = reason, ['in'] = i, out = out}))
 local write = {'v', int(s)}
 for name, v in pairs(set) do write[#write + 1] = name; write[#write + 1] = v end
+for n = 6, #ARGV do write[#write + 1] = ARGV[n] end
 redis.call('HSET', LEAD, unpack(write))
 redis.call('HSET', RECORD, 'r1', ARGV[2])
 redis.call('ZADD', LEADS, int(R.at), R.id)

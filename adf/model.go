@@ -208,9 +208,9 @@ type Provider struct {
 	Extra    []Element
 }
 
-// Element is one that ADF 1.0 does not know, kept whole.
+// Element is one that ADF 1.0 does not know, or not at this place, kept whole.
 type Element struct {
-	Name     string // as written, without prefix
+	Name     string // as written, without prefix; empty for text that stood between elements
 	Attrs    []Attr
 	Text     string // its character data
 	Children []Element
@@ -219,23 +219,4 @@ type Element struct {
 // Attr is one attribute of an Element.
 type Attr struct {
 	Name, Value string
-}
-
-// Severity says how bad a Diagnostic is.
-type Severity string
-
-// The severities of a Diagnostic.
-const (
-	Info    Severity = "info"    // worth knowing
-	Warning Severity = "warning" // a departure from ADF 1.0 that was repaired without loss
-	Error   Severity = "error"   // something could not be read
-)
-
-// Diagnostic is one repair or one departure from ADF 1.0.
-type Diagnostic struct {
-	Severity Severity `json:"severity"`
-	Code     string   `json:"code"`           // stable, such as bad-entity
-	Line     int      `json:"line,omitempty"` // from 1; 0 where there is none
-	Path     string   `json:"path,omitempty"` // such as adf/prospect/customer
-	Message  string   `json:"message"`        // one sentence; never holds the customer's data
 }

@@ -1,0 +1,576 @@
+package adf
+
+import (
+	"slices"
+	"strings"
+)
+
+// A reader maps the elements to the model. What senders put at wrong places or under other names goes where a person would look for it; the
+// rest is kept in Extra.
+type reader struct {
+	*parser
+	doc      *Document
+	max      int // of prospects
+	loose    []int32
+	nested   []int32 // prospects within others, to be read behind them
+	slabs    slabs
+	upper    bool // a name in upper case was noted
+	prefixed bool // a namespace was noted
+}
+
+// slabs hold the elements of all slices of a kind, so that each kind is allocated once.
+type slabs struct {
+	ids       []ID
+	vehicles  []Vehicle
+	odometers []Odometer
+	colors    []ColorCombination
+	prices    []Price
+	options   []Option
+	amounts   []Amount
+	contacts  []Contact
+	names     []Name
+	emails    []Email
+	phones    []Phone
+	addresses []Address
+	streets   []Street
+}
+
+// take cuts an empty slice with room for the children of a kind that a node has; all is how many there are in the document.
+func take[T any](r *reader, slab *[]T, id int32, kinds ...element) []T {
+	n, all := 0, 0
+	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
+		if slices.Contains(kinds, r.nodes[c].element) {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	if len(*slab) < n {
+		for _, k := range kinds {
+			all += int(r.counts[k])
+		}
+		*slab = make([]T, max(n, all))
+	}
+	s := (*slab)[:0:n]
+	*slab = (*slab)[n:]
+	return s
+}
+
+// none makes an empty slice nil, so that there is one way to have nothing.
+func none[T any](s *[]T) {
+	if len(*s) == 0 {
+		*s = nil
+	}
+}
+
+// read maps the whole text.
+func (r *reader) read() {
+	if n := r.counts[elProspect]; n > 0 {
+		r.doc.Prospects = make([]Prospect, 0, min(int(n), r.max))
+	}
+	r.container(0, false)
+	for len(r.nested) > 0 {
+		c := r.nested[0]
+		r.nested = r.nested[1:]
+		r.addProspect(c)
+	}
+	if r.counts[elADF] > 1 {
+		second := 0
+		for i := range r.nodes {
+			if n := &r.nodes[i]; n.element == elADF {
+				if second++; second == 2 {
+					r.note(CodeSeveralADF, n.tag, int32(i))
+				}
+			}
+		}
+	}
+	if len(r.loose) > 0 && len(r.doc.Prospects) == 0 {
+		r.gatherLoose(r.loose)
+	}
+	if !r.declared || !r.instructed {
+		r.note(CodeNoProlog, 0, 0)
+	}
+}
+
+// container reads the prospects in the text as a whole, in adf, or in some element around it, such as those of HTML.
+func (r *reader) container(id int32, inADF bool) {
+	n := &r.nodes[id]
+	if n.element == elADF {
+		r.checkNames(id)
+		for c := n.first; c != 0; c = r.nodes[c].next {
+			if r.nodes[c].element == elProspect {
+				inADF = true
+			}
+		}
+		if s := r.stray(id); s != "" {
+			r.note(CodeStray, n.start, id)
+			r.doc.Extra = append(r.doc.Extra, Element{Text: s})
+		}
+	}
+	var loose []int32
+	before := len(r.doc.Prospects)
+	for c := n.first; c != 0; c = r.nodes[c].next {
+		child := &r.nodes[c]
+		switch e := child.element; {
+		case e.special(), e == elBreak:
+		case e == elADF:
+			r.container(c, true)
+		case e == elProspect:
+			if !inADF {
+				r.note(CodeNoEnvelope, child.tag, c)
+			}
+			r.addProspect(c)
+		case e == elVehicle, e == elCustomer, e == elVendor, e == elProvider,
+			n.element == elADF && (fits(elProspect, e) || tolerated[elProspect][e]), e == elContact && !inADF:
+			if k := len(r.doc.Prospects); k > before || !inADF && k > 0 {
+				r.note(CodePlace, child.tag, c)
+				r.prospectChild(&r.doc.Prospects[k-1], c)
+			} else {
+				loose = append(loose, c)
+			}
+		case n.element == elADF && !r.holdsProspect(c):
+			r.note(CodeUnknown, child.tag, c)
+			r.doc.Extra = append(r.doc.Extra, r.element(c))
+		default:
+			r.container(c, inADF)
+		}
+	}
+	switch {
+	case len(loose) == 0:
+	case n.element != elADF:
+		r.loose = append(r.loose, loose...)
+	case len(r.doc.Prospects) > before: // they stand before the first prospect
+		for _, c := range loose {
+			r.note(CodePlace, r.nodes[c].tag, c)
+			r.prospectChild(&r.doc.Prospects[before], c)
+		}
+	default:
+		r.gatherLoose(loose)
+	}
+}
+
+// holdsProspect reports whether there is a prospect within an element.
+func (r *reader) holdsProspect(id int32) bool {
+	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
+		if e := r.nodes[c].element; e == elProspect || e == elADF || r.holdsProspect(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// gatherLoose makes one prospect of elements that stand in none.
+func (r *reader) gatherLoose(loose []int32) {
+	if !slices.ContainsFunc(loose, func(c int32) bool {
+		switch r.nodes[c].element {
+		case elVehicle, elCustomer, elVendor, elProvider, elContact, elName, elEmail, elPhone:
+			return true
+		}
+		return false
+	}) {
+		return
+	}
+	r.note(CodeNoEnvelope, r.nodes[loose[0]].tag, loose[0])
+	pr := Prospect{Status: "new", Line: r.line(r.nodes[loose[0]].tag)}
+	for _, c := range loose {
+		r.prospectChild(&pr, c)
+	}
+	r.doc.Prospects = append(r.doc.Prospects, pr)
+}
+
+// line returns the line of a position.
+func (r *reader) line(pos int32) int { return 1 + strings.Count(r.src[:pos], "\n") }
+
+// check notes what is wrong with an element's name, its attributes and its children as ADF 1.0 sees them, and lifts children of a kind out of
+// places where they have no meaning.
+func (r *reader) check(id int32) {
+	r.checkNames(id)
+	n := &r.nodes[id]
+	var seen uint64
+	var top uint8
+	ordered := true
+	around := false // something stands here that belongs into a contact
+	for c := n.first; c != 0; c = r.nodes[c].next {
+		child := &r.nodes[c]
+		e := child.element
+		if child.flags&hasNodes != 0 && (e == elWrapper || isLeaf(e) && e != elComments) {
+			r.lift(n.element, c)
+		}
+		pl := places[n.element][e]
+		switch {
+		case e.special(), e == elBreak, e == elInline:
+			continue
+		case pl.rank == 0 && e.known():
+			r.note(CodePlace, child.tag, c)
+			around = around || tolerated[n.element][e]
+			continue
+		case pl.rank == 0:
+			if e == elOther {
+				r.note(CodeUnknown, child.tag, c)
+			} else {
+				r.note(CodeVariant, child.tag, c)
+				around = around || e == elPart
+			}
+			continue
+		case seen&(1<<e) != 0 && !pl.many:
+			r.note(CodeRepeated, child.tag, c)
+		}
+		seen |= 1 << e
+		if pl.rank < top && ordered {
+			ordered = false
+			r.note(CodeOrder, child.tag, c)
+		}
+		top = max(top, pl.rank)
+		if pl.required && content[e] == nil && child.flags&(hasText|hasNodes) == 0 {
+			r.note(CodeEmpty, child.tag, c)
+		}
+	}
+	for _, rl := range content[n.element] {
+		if rl.required && seen&(1<<rl.child) == 0 && !(around && (rl.child == elContact || rl.child == elCustomer)) {
+			r.missing(id, rl.child)
+		}
+	}
+	has := func(e element) bool { return seen&(1<<e) != 0 }
+	switch n.element {
+	case elContact:
+		// The specification's minimal lead has a vendor's contact with nothing but a name.
+		if !has(elEmail) && !has(elPhone) && r.nodes[n.parent].element != elVendor {
+			r.missing(id, elEmail)
+		}
+	case elVendor:
+		if !has(elVendorName) && !has(elContact) && !around {
+			r.missing(id, elVendorName)
+		}
+	case elColorCombination:
+		if !has(elInteriorColor) && !has(elExteriorColor) {
+			r.missing(id, elExteriorColor)
+		}
+	}
+}
+
+func (r *reader) missing(id int32, e element) {
+	r.noteWhat(CodeMissing, r.nodes[id].tag, id, uint8(e), false)
+}
+
+// lift moves the elements out of one that ADF 1.0 has only text in, or that is a mere wrapper, behind it.
+func (r *reader) lift(parent element, id int32) {
+	n := &r.nodes[id]
+	before, after := int32(0), n.next
+	at := id
+	for c := n.first; c != 0; {
+		child := &r.nodes[c]
+		next := child.next
+		e := child.element
+		if e.special() || e == elBreak || e == elInline || e == elOther || tolerated[n.element][e] || n.element == elWrapper && !fits(parent, e) {
+			before = c
+		} else {
+			if before == 0 {
+				n.first = next
+			} else {
+				r.nodes[before].next = next
+			}
+			r.nodes[at].next = c
+			child.next, child.parent = after, n.parent
+			at = c
+			if n.element != elWrapper {
+				r.note(CodePlace, child.tag, c)
+			}
+		}
+		c = next
+	}
+	n.last = before
+}
+
+// checkNames notes what is wrong with the names of an element and its attributes.
+func (r *reader) checkNames(id int32) {
+	n := &r.nodes[id]
+	if n.flags&(isVariant|isUpper|isPrefixed) != 0 {
+		if n.flags&isVariant != 0 && n.element.known() {
+			r.note(CodeVariant, n.tag, id)
+		}
+		if n.flags&isUpper != 0 && !r.upper {
+			r.upper = true
+			r.note(CodeUpper, n.tag, id)
+		}
+		if n.flags&isPrefixed != 0 && !r.prefixed {
+			r.prefixed = true
+			r.note(CodeNamespace, n.tag, id)
+		}
+	}
+	for i := range int32(n.attrs) {
+		a := &r.attrs[n.attr+i]
+		switch {
+		case a.id == atNamespace:
+			if !r.prefixed {
+				r.prefixed = true
+				r.note(CodeNamespace, a.nameStart, id)
+			}
+		case a.id == atOther || hasAttributes[n.element]&(1<<a.id) == 0:
+			if a.id == atBestTime && n.element == elPhone {
+				r.note(CodeAttrVariant, a.nameStart, id)
+			} else if !r.guess(n, a) {
+				r.note(CodeUnknownAttr, a.nameStart, id)
+			} else {
+				r.note(CodeAttrVariant, a.nameStart, id)
+			}
+		case a.variant:
+			r.note(CodeAttrVariant, a.nameStart, id)
+		}
+	}
+}
+
+// guess gives an attribute with an unknown name the one that differs by one letter, where the element has it and lacks it.
+func (r *reader) guess(n *node, a *attr) bool {
+	if a.id != atOther {
+		return false
+	}
+	name := r.src[a.nameStart:a.nameEnd]
+	for at := atOther + 1; at < atNamespace; at++ {
+		if hasAttributes[n.element]&(1<<at) == 0 || len(name) < 4 || !likely(name, attributeNames[at]) {
+			continue
+		}
+		for i := range int32(n.attrs) {
+			if r.attrs[n.attr+i].id == at {
+				return false
+			}
+		}
+		a.id = at
+		return true
+	}
+	return false
+}
+
+// lookup returns the value of an attribute, and whether it is there.
+func (r *reader) lookup(id int32, at attribute) (string, bool) {
+	n := &r.nodes[id]
+	for i := range int32(n.attrs) {
+		if a := &r.attrs[n.attr+i]; a.id == at {
+			return r.value(a, id), true
+		}
+	}
+	return "", false
+}
+
+func (r *reader) value(a *attr, id int32) string {
+	if a.dirty {
+		return strings.TrimSpace(r.decode(a.start, a.end, id))
+	}
+	return strings.TrimSpace(r.src[a.start:a.end])
+}
+
+// attribute returns the value of an attribute as written.
+func (r *reader) attribute(id int32, at attribute) string {
+	v, _ := r.lookup(id, at)
+	return v
+}
+
+// choice returns the value of an attribute that has but some; the first of them where it is absent.
+func (r *reader) choice(id int32, at attribute, allowed []string) string {
+	v, ok := r.lookup(id, at)
+	if !ok {
+		return allowed[0]
+	}
+	for _, a := range allowed {
+		if a == v && a != "" {
+			return a
+		}
+	}
+	r.noteWhat(CodeValue, r.nodes[id].tag, id, uint8(at), true)
+	if v == "" {
+		return allowed[0]
+	}
+	return strings.ToLower(v)
+}
+
+// yes reads an attribute that is 0 or 1.
+func (r *reader) yes(id int32, at attribute) bool {
+	v, ok := r.lookup(id, at)
+	switch {
+	case !ok || v == "0":
+		return false
+	case v == "1":
+		return true
+	}
+	r.noteWhat(CodeValue, r.nodes[id].tag, id, uint8(at), true)
+	switch strings.ToLower(v) {
+	case "true", "yes", "y":
+		return true
+	}
+	return false
+}
+
+// leaf returns the text of an element that holds nothing else.
+func (r *reader) leaf(id int32) string {
+	r.checkNames(id)
+	n := &r.nodes[id]
+	if n.flags&hasNodes != 0 {
+		for c := n.first; c != 0; c = r.nodes[c].next {
+			if e := r.nodes[c].element; !e.special() {
+				r.note(CodeNested, r.nodes[c].tag, id)
+				break
+			}
+		}
+	}
+	return r.textOf(id)
+}
+
+// set fills a field of which there is one. A second, different value is kept whole.
+func (r *reader) set(field *string, id int32, extra *[]Element) {
+	v := r.leaf(id)
+	switch {
+	case *field == "":
+		*field = v
+	case v != "" && v != *field:
+		*extra = append(*extra, r.element(id))
+	}
+}
+
+// join adds to a field that may have several parts.
+func (r *reader) join(field *string, id int32) {
+	v := r.leaf(id)
+	switch {
+	case *field == "":
+		*field = v
+	case v != "" && v != *field:
+		*field += "\n" + v
+	}
+}
+
+// among notes where a text is none of those that ADF 1.0 names.
+func (r *reader) among(id int32, v string, allowed []string) {
+	if v != "" && !slices.Contains(allowed, v) {
+		r.note(CodeContentValue, r.nodes[id].tag, id)
+	}
+}
+
+// element keeps an element whole.
+func (r *reader) element(id int32) Element {
+	n := &r.nodes[id]
+	e := Element{Name: r.local(id)}
+	if n.attrs > 0 {
+		e.Attrs = make([]Attr, 0, n.attrs)
+		for i := range int32(n.attrs) {
+			a := &r.attrs[n.attr+i]
+			name := r.src[a.nameStart:a.nameEnd]
+			if k := strings.LastIndexByte(name, ':'); k >= 0 || name == "xmlns" {
+				if strings.HasPrefix(name, "xmlns") || k == len(name)-1 {
+					continue
+				}
+				name = name[k+1:]
+			}
+			e.Attrs = append(e.Attrs, Attr{Name: name, Value: r.value(a, id)})
+		}
+	}
+	children, markup := 0, 0
+	for c := n.first; c != 0; c = r.nodes[c].next {
+		switch k := r.nodes[c].element; {
+		case k.special():
+		case k == elBreak, k == elInline:
+			markup++
+		default:
+			children++
+		}
+	}
+	if children == 0 {
+		e.Text = r.textOf(id)
+		return e
+	}
+	e.Text = r.stray(id)
+	e.Children = make([]Element, 0, children+markup)
+	for c := n.first; c != 0; c = r.nodes[c].next {
+		if !r.nodes[c].element.special() {
+			e.Children = append(e.Children, r.element(c))
+		}
+	}
+	return e
+}
+
+// keep puts an element that has no place in the model into Extra.
+func (r *reader) keep(extra *[]Element, id int32) {
+	if e := r.nodes[id].element; e.special() || e == elBreak {
+		return
+	}
+	e := r.element(id)
+	if r.nodes[id].element == elWrapper && e.Text == "" && e.Children == nil {
+		return // what was in it has been lifted out
+	}
+	*extra = append(*extra, e)
+}
+
+// keepStray puts the text that stands between the children of an element into Extra.
+func (r *reader) keepStray(extra *[]Element, id int32) {
+	if r.nodes[id].flags&hasText == 0 {
+		return
+	}
+	if s := r.stray(id); s != "" {
+		r.note(CodeStray, r.nodes[id].start, id)
+		*extra = append(*extra, Element{Text: s})
+	}
+}
+
+// path names the elements around and with a node.
+func (p *parser) path(id int32) string {
+	if id <= 0 || int(id) >= len(p.nodes) {
+		return ""
+	}
+	var buf [128]byte
+	at := len(buf)
+	for ; id != 0; id = p.nodes[id].parent {
+		n := &p.nodes[id]
+		if n.element.special() {
+			continue
+		}
+		name := elementNames[n.element]
+		if !n.element.known() {
+			name = pathName(p.local(id), n.flags)
+		}
+		if at-len(name)-1 < 0 {
+			break
+		}
+		if at < len(buf) {
+			at--
+			buf[at] = '/'
+		}
+		at -= len(name)
+		for i := range len(name) {
+			c := name[i]
+			if 'A' <= c && c <= 'Z' {
+				c |= 0x20
+			}
+			buf[at+i] = c
+		}
+	}
+	if s, ok := knownPaths[string(buf[at:])]; ok {
+		return s
+	}
+	return string(buf[at:])
+}
+
+// pathName returns the name of an unknown element where it can be nothing but one: text that was taken for a tag must not show.
+func pathName(name string, flags uint8) string {
+	if flags&isUnclosed != 0 || len(name) > 24 {
+		return "?"
+	}
+	for i := range len(name) {
+		if c := name[i]; !isAlnum(c) && c != '_' && c != '-' {
+			return "?"
+		}
+	}
+	return name
+}
+
+// knownPaths holds the paths of ADF 1.0, so that they need not be made anew.
+var knownPaths = func() map[string]string {
+	m := map[string]string{}
+	var walk func(path string, e element)
+	walk = func(path string, e element) {
+		path += elementNames[e]
+		m[path] = path
+		for _, r := range content[e] {
+			walk(path+"/", r.child)
+		}
+	}
+	walk("", elADF)
+	return m
+}()

@@ -1,0 +1,612 @@
+package adf
+
+import "strings"
+
+// A node is an element, or a piece of an element's content that is no plain text. All nodes of a document lie in one slice and refer to one
+// another by index, to the text by offset: the tree costs no allocation of its own. Node 0 is the text as a whole.
+type node struct {
+	tag, start, end, after    int32 // of the start tag, of the content, behind the content, behind the end tag
+	parent, next, first, last int32
+	attr                      int32 // the first of its attributes
+	attrs                     uint16
+	name, qname               uint16 // lengths of the name without and with its prefix
+	flags                     uint8
+	element                   element
+}
+
+// The flags of a node.
+const (
+	hasText     uint8 = 1 << iota // text that is not blank stands directly in it
+	hasNodes                      // it has nodes in it
+	dirty                         // its text needs more than trimming
+	isVariant                     // its name is a variant
+	isUpper                       // its name has upper-case letters
+	isPrefixed                    // its name has a prefix
+	isUnclosed                    // it has no end tag of its own
+	isSynthetic                   // it was made up: it has no start tag
+)
+
+// An attr is an attribute as it stands in the text.
+type attr struct {
+	nameStart, nameEnd int32
+	start, end         int32
+	id                 attribute
+	variant, dirty     bool
+}
+
+// Limits that no setting needs to change: documents of real senders stay a hundred times below them.
+const (
+	maxNodes = 1 << 16 // elements and pieces, so that a hostile document takes some 40 MB at most
+	maxAttrs = 1 << 16
+)
+
+// The classes of bytes within text.
+const (
+	classLess  uint8 = 1 << iota // begins a tag
+	classDirty                   // needs a second look: references, characters that XML forbids, line ends
+	className                    // may stand within a name
+	classStart                   // may begin a name
+	classSpace
+	classHard // may end an attribute's value before its quote does
+)
+
+var class = func() (t [256]uint8) {
+	for c := range 256 {
+		switch {
+		case c == '<':
+			t[c] = classLess | classHard
+		case c == '&' || c == 0xef: // U+FFFE and U+FFFF begin with 0xef
+			t[c] = classDirty
+		case c == '\r':
+			t[c] = classDirty | classSpace
+		case c == ' ' || c == '\t' || c == '\n':
+			t[c] = classSpace
+		case c < ' ':
+			t[c] = classDirty
+		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c >= 0x80:
+			t[c] = className | classStart
+		case '0' <= c && c <= '9' || c == '-' || c == '.' || c == ':':
+			t[c] = className
+		case c == '>' || c == '=':
+			t[c] = classHard
+		}
+	}
+	t[0xef] |= className | classStart
+	return t
+}()
+
+// parser reads one document: scan finds the elements, read maps them to the model.
+type parser struct {
+	src      string
+	depth    int // of elements, at most
+	nodes    []node
+	attrs    []attr
+	stack    []int32 // the open elements, from the text as a whole
+	cur      int32   // the innermost of them
+	flat     int     // open elements beyond the limit of depth
+	counts   [elements]int32
+	findings []finding
+	more     bool
+
+	marks                 [5]mark // the next ends of comments, instructions and CDATA sections
+	typed                 bool    // a document type declaration was seen
+	limited, limitedAttrs bool    // the limits of nodes and attributes were noted
+	sawRoot               bool
+	declared              bool // an XML declaration was seen
+	instructed            bool // an ADF instruction was seen
+
+	mend *mender // nil while the document's tags match
+}
+
+// scan finds the elements of the text. While mend is nil it takes the tags by XML's own rules and gives up at the first that does not match:
+// only documents that are broken are read by what ADF 1.0 lets one expect. It reports whether it came to the end.
+func (p *parser) scan() bool {
+	s := p.src
+	p.nodes = append(p.nodes[:0], node{element: elRoot, end: int32(len(s)), after: int32(len(s))})
+	p.attrs, p.findings, p.stack, p.cur, p.flat = p.attrs[:0], p.findings[:0], append(p.stack[:0], 0), 0, 0
+	p.counts, p.more = [elements]int32{}, false
+	p.marks, p.limitedAttrs, p.typed, p.limited, p.sawRoot, p.declared, p.instructed = [5]mark{}, false, false, false, false, false, false
+
+	for i := 0; i < len(s); {
+		if s[i] != '<' {
+			var seen uint8
+			for i < len(s) && class[s[i]]&classSpace != 0 {
+				seen |= class[s[i]]
+				i++
+			}
+			if i < len(s) && s[i] != '<' {
+				begin := i
+				for i < len(s) {
+					k := class[s[i]]
+					if k&classLess != 0 {
+						break
+					}
+					seen |= k
+					i++
+				}
+				p.text(begin, i, seen&classDirty != 0)
+			}
+			continue
+		}
+		if i+1 == len(s) {
+			p.note(CodeTruncated, int32(i), p.cur)
+			break
+		}
+		next := -1
+		switch c := s[i+1]; {
+		case class[c]&classStart != 0:
+			next = p.startTag(i)
+		case c == '/':
+			next = p.endTag(i)
+		case c == '!':
+			next = p.declaration(i)
+		case c == '?':
+			next = p.instruction(i)
+		default:
+			next = p.bareLess(i)
+		}
+		if next < 0 {
+			return false
+		}
+		i = next
+	}
+	if len(p.stack) > 1 {
+		if p.mend == nil {
+			return false
+		}
+		p.note(CodeTruncated, int32(len(s)), p.cur)
+		for len(p.stack) > 1 {
+			p.close(len(s), len(s), isUnclosed)
+		}
+	}
+	return true
+}
+
+// text takes note of character data in the innermost open element.
+func (p *parser) text(begin, end int, isDirty bool) {
+	n := &p.nodes[p.cur]
+	if p.src[begin] == ']' && strings.TrimSpace(p.src[begin:end]) == "]]>" && content[n.element] != nil {
+		p.piece(elSkip, begin, begin, begin, end) // of a section that was read as if it were not there
+		return
+	}
+	if p.cur == 0 && n.flags&hasText == 0 {
+		p.note(CodeOutside, int32(begin), 0)
+	}
+	n.flags |= hasText
+	if isDirty {
+		n.flags |= dirty
+	}
+}
+
+// bareLess takes a < that begins no tag as text.
+func (p *parser) bareLess(i int) int {
+	p.note(CodeLess, int32(i), p.cur)
+	p.text(i, i+1, false)
+	return i + 1
+}
+
+// open makes a node under the innermost open one and makes it the innermost.
+func (p *parser) open(n node) {
+	p.add(n)
+	p.cur = int32(len(p.nodes) - 1)
+	p.stack = append(p.stack, p.cur)
+}
+
+// add makes a node under the innermost open one.
+func (p *parser) add(n node) {
+	id := int32(len(p.nodes))
+	n.parent = p.cur
+	parent := &p.nodes[p.cur]
+	if parent.first == 0 {
+		parent.first = id
+	} else {
+		p.nodes[parent.last].next = id
+	}
+	parent.last = id
+	parent.flags |= hasNodes
+	p.counts[n.element]++
+	p.nodes = append(p.nodes, n)
+}
+
+// close closes the innermost open element.
+func (p *parser) close(end, after int, flags uint8) {
+	n := &p.nodes[p.cur]
+	n.end, n.after = int32(end), int32(after)
+	n.flags |= flags
+	p.stack = p.stack[:len(p.stack)-1]
+	p.cur = p.stack[len(p.stack)-1]
+}
+
+// piece records that src[begin:after] is no plain text; what of it is text stands in src[start:end]. Pieces of the kind elSkip that adjoin
+// are one.
+func (p *parser) piece(e element, begin, start, end, after int) {
+	if parent := &p.nodes[p.cur]; e == elSkip && parent.last != 0 {
+		if last := &p.nodes[parent.last]; last.element == elSkip && last.after == int32(begin) {
+			last.after = int32(after)
+			return
+		}
+	}
+	if p.full(begin) {
+		return
+	}
+	p.add(node{element: e, tag: int32(begin), start: int32(start), end: int32(end), after: int32(after)})
+}
+
+// full reports, and notes once, that no more nodes may be made.
+func (p *parser) full(pos int) bool {
+	if len(p.nodes) < maxNodes {
+		return false
+	}
+	if !p.limited {
+		p.limited = true
+		p.note(CodeLimitNodes, int32(pos), p.cur)
+	}
+	return true
+}
+
+// A mark remembers where something that is looked for again and again stands next, so that looking for it stays linear.
+type mark struct {
+	pos  int // where it stands
+	none bool
+}
+
+const (
+	markComment = iota
+	markInstruction
+	markCData
+	markQuote
+	markApostrophe
+)
+
+// seek returns where what stands next at or behind from; -1 where it does not.
+func (p *parser) seek(which int, what string, from int) int {
+	m := &p.marks[which]
+	if m.none {
+		return -1
+	}
+	if m.pos < from {
+		k := strings.Index(p.src[from:], what)
+		if k < 0 {
+			m.none = true
+			return -1
+		}
+		m.pos = from + k
+	}
+	return m.pos
+}
+
+// startTag reads the start tag, or what looks like one, at i.
+func (p *parser) startTag(i int) int {
+	s := p.src
+	local, j := i+1, i+2
+	for j < len(s) && class[s[j]]&className != 0 {
+		if s[j] == ':' {
+			local = j + 1
+		}
+		j++
+	}
+	if j == len(s) {
+		p.note(CodeTruncated, int32(i), p.cur)
+		p.piece(elSkip, i, i, i, j)
+		return j
+	}
+	c := s[j]
+	if local == j || c != '>' && c != '/' && c != '<' && class[c]&classSpace == 0 {
+		if p.mend != nil {
+			return p.mend.brokenStart(p, i, local, j)
+		}
+		return p.bareLess(i)
+	}
+	id, variant, upper := find(&elementDictionary, s[local:j])
+	n := node{element: element(id), tag: int32(i), name: short(j - local), qname: short(j - i - 1), attr: int32(len(p.attrs))}
+	if variant {
+		n.flags |= isVariant
+	}
+	if upper {
+		n.flags |= isUpper
+	}
+	if local != i+1 {
+		n.flags |= isPrefixed
+	}
+	if !p.sawRoot && (n.element == elADF || n.element == elProspect) {
+		p.sawRoot = true
+	}
+	self := false
+	if c == '>' {
+		j++
+	} else {
+		var whole bool
+		var junk int
+		j, junk, self, whole = p.attributes(j)
+		if !whole {
+			if p.mend == nil {
+				return -1
+			}
+			if j, whole = p.mend.unterminated(p, &n, local, junk, j); !whole {
+				return j
+			}
+		}
+		n.attrs = uint16(min(len(p.attrs)-int(n.attr), 1<<16-1))
+	}
+	n.start = int32(j)
+	if len(p.stack) > p.depth {
+		if p.flat == 0 {
+			p.note(CodeLimitDepth, int32(i), p.cur)
+		}
+		if !self && (p.mend == nil || n.element != elBreak) {
+			p.flat++
+		}
+		p.piece(elSkip, i, i, i, j)
+		return j
+	}
+	if p.full(i) {
+		return j
+	}
+	if p.mend != nil {
+		if self {
+			p.mend.prepare(p, n, i)
+			n.end, n.after = n.start, n.start
+			p.add(n)
+			return j
+		}
+		return p.mend.start(p, n, i, j)
+	}
+	if self {
+		n.end, n.after = n.start, n.start
+		p.add(n)
+		return j
+	}
+	p.open(n)
+	return j
+}
+
+func short(n int) uint16 { return uint16(min(n, 1<<16-1)) }
+
+// endTag reads the end tag at i.
+func (p *parser) endTag(i int) int {
+	s := p.src
+	n := &p.nodes[p.cur]
+	if q := int(n.qname); p.flat == 0 && p.cur != 0 && i+2+q < len(s) && s[i+2+q] == '>' && s[i+2:i+2+q] == s[n.tag+1:int(n.tag)+1+q] {
+		p.close(i, i+q+3, 0)
+		return i + q + 3
+	}
+	local, j := i+2, i+2
+	for j < len(s) && class[s[j]]&className != 0 {
+		if s[j] == ':' {
+			local = j + 1
+		}
+		j++
+	}
+	name := s[local:j]
+	if name == "" {
+		return p.bareLess(i)
+	}
+	after := j
+	for after < len(s) && class[s[after]]&classSpace != 0 {
+		after++
+	}
+	whole := after < len(s) && s[after] == '>'
+	switch {
+	case whole:
+		after++
+	case p.mend == nil:
+		return -1
+	default:
+		// Whatever stands before the next tag belongs to the damaged one, unless it is long enough to be text.
+		if k := strings.IndexAny(s[after:min(len(s), after+maxName)], "<>"); k >= 0 && s[after+k] == '>' {
+			after += k + 1
+		} else {
+			after = j
+			if j < len(s) && s[j] != '<' && class[s[j]]&classSpace == 0 {
+				after++
+			}
+		}
+		p.note(CodeBrokenTag, int32(i), p.cur)
+	}
+	if p.flat > 0 {
+		p.flat--
+		p.piece(elSkip, i, i, i, after)
+		return after
+	}
+	if whole && p.cur != 0 && strings.EqualFold(name, p.local(p.cur)) {
+		if own := s[n.tag+1 : int(n.tag)+1+int(n.qname)]; own != s[i+2:j] {
+			p.note(CodeMismatched, int32(i), p.cur)
+		}
+		p.close(i, after, 0)
+		return after
+	}
+	if p.mend == nil {
+		return -1
+	}
+	p.mend.end(p, name, i, after)
+	return after
+}
+
+// local returns the name of a node as written, without its prefix.
+func (p *parser) local(id int32) string {
+	n := &p.nodes[id]
+	if n.flags&isSynthetic != 0 {
+		return elementNames[n.element]
+	}
+	end := int(n.tag) + 1 + int(n.qname)
+	return p.src[end-int(n.name) : end]
+}
+
+// declaration reads a comment, a CDATA section or a document type declaration.
+func (p *parser) declaration(i int) int {
+	s := p.src[i:]
+	switch {
+	case strings.HasPrefix(s, "<!--"):
+		return p.comment(i)
+	case len(s) >= 9 && strings.EqualFold(s[:9], "<![CDATA["):
+		return p.cdata(i)
+	case len(s) >= 9 && strings.EqualFold(s[:9], "<!DOCTYPE"):
+		p.note(CodeDoctype, int32(i), p.cur)
+		after := i + strings.IndexByte(s+">", '>')
+		if !p.typed {
+			after = i + doctype(s)
+		}
+		p.typed = true
+		p.piece(elSkip, i, i, i, after)
+		return after
+	}
+	// Some other declaration, such as one of Microsoft's conditional comments: up to its end, where it has one nearby.
+	if k := strings.IndexAny(s[2:], "<>"); k >= 0 && s[2+k] == '>' && len(s) > 2 && (class[s[2]]&classStart != 0 || s[2] == '[') {
+		p.note(CodeComment, int32(i), p.cur)
+		p.piece(elSkip, i, i, i, i+k+3)
+		return i + k + 3
+	}
+	return p.bareLess(i)
+}
+
+// comment skips a comment. One without end, or with the beginning of another in it, ends with its line or at the next tag's end.
+func (p *parser) comment(i int) int {
+	s := p.src[i+4:]
+	k := p.seek(markComment, "-->", i+4)
+	if k >= 0 {
+		k -= i + 4
+	}
+	after := i + 4 + k + 3
+	switch {
+	case k >= 0 && !strings.Contains(s[:k], "--"):
+	case k >= 0 && !strings.Contains(s[:k], "<!--"):
+		p.note(CodeComment, int32(i), p.cur)
+	default:
+		p.note(CodeComment, int32(i), p.cur)
+		if k = strings.IndexAny(s, "\n>"); k < 0 {
+			k = len(s) - 1
+		}
+		after = i + 4 + k + 1
+	}
+	p.piece(elSkip, i, i, i, after)
+	return after
+}
+
+// cdata reads a CDATA section. Where elements are expected, its content is read as if the section were not there.
+func (p *parser) cdata(i int) int {
+	s := p.src
+	begin := i + 9
+	end := p.seek(markCData, "]]>", begin)
+	after := end + 3
+	if end < 0 {
+		p.note(CodeCData, int32(i), p.cur)
+		after = len(s)
+		if k := strings.Index(s[begin:], "</"); k >= 0 {
+			after = begin + k
+		}
+		end = after
+	}
+	if e := p.nodes[p.cur].element; (content[e] != nil || e == elRoot) && holdsTag(s[begin:end]) {
+		p.note(CodeCData, int32(i), p.cur)
+		p.piece(elSkip, i, i, i, begin)
+		return begin // the section's end is met as text and is dropped there
+	}
+	p.nodes[p.cur].flags |= hasText
+	p.piece(elCData, i, begin, end, after)
+	return after
+}
+
+// holdsTag reports whether a start tag of ADF 1.0 begins early in s.
+func holdsTag(s string) bool {
+	for range 16 {
+		i := strings.IndexByte(s, '<')
+		if i < 0 {
+			return false
+		}
+		s = s[i+1:]
+		j, local := 0, 0
+		for j < len(s) && j < 64 && class[s[j]]&className != 0 {
+			if s[j] == ':' {
+				local = j + 1
+			}
+			j++
+		}
+		if id, _, _ := find(&elementDictionary, s[local:j]); element(id).known() {
+			return true
+		}
+	}
+	return false
+}
+
+// doctype returns the length of the document type declaration at the beginning of s. Nothing in it is used.
+func doctype(s string) int {
+	depth := 0
+	var quote byte
+	for i := 9; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '[':
+			depth++
+		case c == ']':
+			depth--
+		case c == '>' && depth <= 0:
+			return i + 1
+		case c == '<' && depth <= 0:
+			return i
+		}
+	}
+	// It has no end. Its first line is all that can be told from the document.
+	if i := strings.IndexByte(s, '>'); i >= 0 {
+		return i + 1
+	}
+	return len(s)
+}
+
+// instruction skips a processing instruction and judges those of the prolog.
+func (p *parser) instruction(i int) int {
+	s := p.src[i:]
+	j := 2
+	for j < len(s) && class[s[j]]&className != 0 {
+		j++
+	}
+	target := s[2:j]
+	isXML, isADF := strings.EqualFold(target, "xml"), strings.EqualFold(target, "adf")
+	end := p.seek(markInstruction, "?>", i+2)
+	if end >= 0 {
+		end -= i
+		j = min(j, end)
+	}
+	bad := false
+	if end < 0 || (isXML || isADF) && strings.ContainsAny(s[j:end], "<>") {
+		bad = true
+		if end = strings.IndexAny(s[1:], "<>") + 1; end == 0 {
+			end = len(s)
+		} else if s[end] == '>' {
+			end++
+		}
+	} else {
+		end += 2
+	}
+	body := s[j:max(j, end)]
+	switch {
+	case isXML:
+		// XML has its declaration in lower case, once, at the very beginning.
+		bad = bad || target != "xml" || p.declared || strings.TrimPrefix(p.src[:i], "\ufeff") != "" || !strings.Contains(body, "version=") ||
+			strings.Contains(body, "“") || strings.Contains(body, "”")
+		p.declared = true
+	case isADF:
+		bad = bad || p.instructed || p.sawRoot || strings.Contains(body, "“") || strings.Contains(body, "”") || !isVersion(body)
+		p.instructed = true
+	}
+	if bad {
+		p.note(CodeProlog, int32(i), p.cur)
+	}
+	p.piece(elSkip, i, i, i, i+end)
+	return i + end
+}
+
+// isVersion reports whether the instruction's content names version 1.0, as the specification prints it or with the sign of equality.
+func isVersion(body string) bool {
+	body = strings.TrimSpace(strings.TrimSuffix(body, "?>"))
+	if len(body) < 7 || !strings.EqualFold(body[:7], "version") {
+		return false
+	}
+	v := strings.Trim(body[7:], " \t\r\n=")
+	return v == `"1.0"` || v == `'1.0'`
+}

@@ -1,0 +1,273 @@
+package adf
+
+import (
+	"html"
+	"strings"
+	"unicode/utf8"
+)
+
+// textOf returns the readable text of a node: character data with its references decoded and what XML forbids left out, trimmed. Text that
+// needs no repair shares the memory of the document.
+func (p *parser) textOf(id int32) string {
+	n := &p.nodes[id]
+	if n.flags&(hasNodes|dirty) == 0 {
+		return strings.TrimSpace(p.src[n.start:n.end])
+	}
+	if n.flags&hasNodes == 0 {
+		return strings.TrimSpace(p.decode(n.start, n.end, id))
+	}
+	var b strings.Builder
+	p.write(&b, id, true)
+	return strings.TrimSpace(b.String())
+}
+
+// stray returns the text that stands directly in an element, without that of its children.
+func (p *parser) stray(id int32) string {
+	n := &p.nodes[id]
+	if n.flags&hasText == 0 {
+		return ""
+	}
+	var b strings.Builder
+	p.write(&b, id, false)
+	return strings.TrimSpace(b.String())
+}
+
+// write writes the text of a node, with or without that of its children.
+func (p *parser) write(b *strings.Builder, id int32, deep bool) {
+	n := &p.nodes[id]
+	at := n.start
+	for c := n.first; c != 0; c = p.nodes[c].next {
+		child := &p.nodes[c]
+		b.WriteString(p.decode(at, child.tag, id))
+		switch {
+		case child.element == elCData:
+			b.WriteString(p.clean(child.start, child.end, id))
+		case child.element == elSkip:
+		case !deep:
+			b.WriteByte(' ')
+		case child.element == elBreak:
+			b.WriteByte('\n')
+			p.write(b, c, true)
+		default:
+			if p.mend != nil && child.flags&isUnclosed != 0 && child.element == elOther {
+				b.WriteString(p.src[child.tag:child.start]) // it was no tag after all
+			}
+			p.write(b, c, true)
+			if child.element == elInline && endsLine(p.local(c)) {
+				b.WriteByte('\n')
+			}
+		}
+		at = max(at, child.after)
+	}
+	b.WriteString(p.decode(at, n.end, id))
+}
+
+// endsLine reports whether HTML ends a line behind an element of this name.
+func endsLine(name string) bool {
+	switch name {
+	case "p", "div", "li", "tr", "h1", "h2", "h3", "P", "DIV", "LI", "TR":
+		return true
+	}
+	return false
+}
+
+// clean returns the text without the characters that XML forbids and with its line ends as XML has them.
+func (p *parser) clean(start, end, id int32) string {
+	if start >= end {
+		return ""
+	}
+	s := p.src[start:end]
+	i := 0
+	for i < len(s) && (class[s[i]]&classDirty == 0 || s[i] == '&') {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	b.WriteString(s[:i])
+	p.cleanRest(&b, s[i:], start+int32(i), id)
+	return b.String()
+}
+
+func (p *parser) cleanRest(b *strings.Builder, s string, pos, id int32) {
+	for i := 0; i < len(s); {
+		n := dirtyLen(s[i:])
+		switch {
+		case n == 0:
+			b.WriteByte(s[i])
+			i++
+			continue
+		case s[i] == '\r':
+			b.WriteByte('\n')
+		default:
+			p.note(CodeControl, pos+int32(i), id)
+		}
+		i += n
+	}
+}
+
+// dirtyLen returns the length of a line end or of a character that XML forbids at the beginning of s; 0 where there is none.
+func dirtyLen(s string) int {
+	switch c := s[0]; {
+	case c == '\r':
+		if len(s) > 1 && s[1] == '\n' {
+			return 2
+		}
+		return 1
+	case c < ' ' && c != '\t' && c != '\n':
+		return 1
+	case c == 0xef && len(s) > 2 && s[1] == 0xbf && s[2] >= 0xbe:
+		return 3
+	}
+	return 0
+}
+
+// decode returns the text with its references decoded, otherwise as clean does.
+func (p *parser) decode(start, end, id int32) string {
+	if start >= end {
+		return ""
+	}
+	s := p.src[start:end]
+	i := 0
+	for i < len(s) && class[s[i]]&classDirty == 0 {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	b.WriteString(s[:i])
+	for i < len(s) {
+		k := strings.IndexByte(s[i:], '&')
+		if k < 0 {
+			k = len(s) - i
+		}
+		p.cleanRest(&b, s[i:i+k], start+int32(i), id)
+		if i += k; i < len(s) {
+			i += p.reference(&b, s[i:], start+int32(i), id)
+		}
+	}
+	return b.String()
+}
+
+// maxReference is the length of the longest reference that is decoded: the longest name of HTML, and a number with many zeros.
+const maxReference = 36
+
+// reference decodes the reference at the beginning of s, or takes its & as it stands, and returns how much of s that was.
+func (p *parser) reference(b *strings.Builder, s string, pos, id int32) int {
+	j := 1
+	for j < len(s) && j < maxReference && (isAlnum(s[j]) || j == 1 && s[j] == '#') {
+		j++
+	}
+	name := s[1:j]
+	semicolon := j < len(s) && s[j] == ';'
+	length := j
+	if semicolon {
+		length++
+	}
+	if name == "" || name == "#" {
+		p.note(CodeAmpersand, pos, id)
+		b.WriteByte('&')
+		return 1
+	}
+	if name[0] == '#' {
+		r, ok := number(name[1:])
+		if !ok || !semicolon {
+			p.note(CodeEntity, pos, id)
+			if !ok {
+				b.WriteByte('&')
+				return 1
+			}
+		}
+		if !isChar(r) {
+			p.note(CodeControl, pos, id)
+			return length
+		}
+		b.WriteRune(r)
+		return length
+	}
+	var c byte
+	switch name {
+	case "amp":
+		c = '&'
+	case "lt":
+		c = '<'
+	case "gt":
+		c = '>'
+	case "quot":
+		c = '"'
+	case "apos":
+		c = '\''
+	}
+	switch {
+	case c != 0 && semicolon:
+		if c == '&' && isReference(s[length:]) {
+			p.note(CodeTwice, pos, id)
+		}
+		b.WriteByte(c)
+		return length
+	case c != 0 && (j == len(s) || s[j] != '=' && s[j] != '#'), !semicolon && name == "nbsp":
+		p.note(CodeEntity, pos, id)
+		b.WriteString(html.UnescapeString("&" + name + ";"))
+		return length
+	case semicolon:
+		p.note(CodeEntity, pos, id)
+		ref := s[:length]
+		text := html.UnescapeString(ref)
+		if text == ref {
+			text = html.UnescapeString(strings.ToLower(ref)) // &NBSP; and the like
+			if text == strings.ToLower(ref) {
+				text = ref
+			}
+		}
+		b.WriteString(text)
+		return length
+	}
+	p.note(CodeAmpersand, pos, id)
+	b.WriteByte('&')
+	return 1
+}
+
+// isReference reports whether s goes on as a reference does behind its &.
+func isReference(s string) bool {
+	j := 0
+	for j < len(s) && j < maxReference && (isAlnum(s[j]) || j == 0 && s[j] == '#') {
+		j++
+	}
+	return j > 1 && j < len(s) && s[j] == ';'
+}
+
+// number reads the digits of a numeric reference. Numbers beyond Unicode are read as one that is no character.
+func number(s string) (r rune, ok bool) {
+	base := rune(10)
+	if s != "" && (s[0] == 'x' || s[0] == 'X') {
+		base, s = 16, s[1:]
+	}
+	for i := range len(s) {
+		var d rune
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			d = rune(c - '0')
+		case base == 16 && 'a' <= c|0x20 && c|0x20 <= 'f':
+			d = rune(c|0x20-'a') + 10
+		default:
+			return 0, false
+		}
+		if r = r*base + d; r > utf8.MaxRune {
+			r = utf8.MaxRune + 1
+		}
+	}
+	return r, s != ""
+}
+
+// isChar reports whether XML 1.0 allows r.
+func isChar(r rune) bool {
+	return r == '\t' || r == '\n' || r == '\r' || ' ' <= r && r <= 0xd7ff || 0xe000 <= r && r <= 0xfffd || 0x10000 <= r && r <= utf8.MaxRune
+}
+
+func isAlnum(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}

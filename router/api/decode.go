@@ -123,16 +123,16 @@ func (d *decoder) list(path string, raw []byte, v reflect.Value) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 	in := json.NewDecoder(bytes.NewReader(raw))
-	_, err := in.Token()
-	for err == nil && in.More() {
+	_, _ = in.Token() // the bracket seen above
+	for in.More() {
 		i := v.Len()
 		if i == mostItems {
 			d.fault(path, "more than %d items", mostItems)
 			return
 		}
 		var item json.RawMessage
-		if err = in.Decode(&item); err != nil {
-			return // not so: the object that the list stands in was read whole
+		if in.Decode(&item) != nil {
+			return // never: the object that the list stands in was read whole before
 		}
 		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 		at := fmt.Sprintf("%s[%d]", path, i)

@@ -46,27 +46,22 @@ func options(s metrics.Source) metrics.Options {
 }
 
 // get asks for the metrics of the given names, or for all, as a client that accepts the given formats.
-func get(t testing.TB, h http.Handler, accept string, names ...string) *http.Response {
+func get(t testing.TB, h http.Handler, accept string, names ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/metrics?"+url.Values{"name[]": names}.Encode(), nil)
 	r.Header.Set("Accept", accept)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	res := w.Result()
-	if res.StatusCode != http.StatusOK {
-		t.Fatalf("status = %d, want 200: %s", res.StatusCode, w.Body)
+	if w.Code != http.StatusOK {
+		t.Fatalf("status = %d, want 200: %s", w.Code, w.Body)
 	}
-	return res
+	return w
 }
 
 // text is the answer in the text format.
 func text(t testing.TB, h http.Handler) []byte {
 	t.Helper()
-	b, err := io.ReadAll(get(t, h, "").Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return get(t, h, "").Body.Bytes()
 }
 
 // scrape reads the text format: a value for each series, written name{label="value",...} with the labels sorted.
@@ -224,10 +219,10 @@ var contract = map[string]struct {
 }
 
 // decode reads an answer in whichever format it came.
-func decode(t testing.TB, res *http.Response) map[string]*dto.MetricFamily {
+func decode(t testing.TB, w *httptest.ResponseRecorder) map[string]*dto.MetricFamily {
 	t.Helper()
 	families := map[string]*dto.MetricFamily{}
-	d := expfmt.NewDecoder(res.Body, expfmt.ResponseFormat(res.Header))
+	d := expfmt.NewDecoder(w.Body, expfmt.ResponseFormat(w.Header()))
 	for {
 		f := &dto.MetricFamily{}
 		err := d.Decode(f)
@@ -235,7 +230,7 @@ func decode(t testing.TB, res *http.Response) map[string]*dto.MetricFamily {
 			return families
 		}
 		if err != nil {
-			t.Fatalf("decode %s: %v", res.Header.Get("Content-Type"), err)
+			t.Fatalf("decode %s: %v", w.Header().Get("Content-Type"), err)
 		}
 		families[f.GetName()] = f
 	}
@@ -347,7 +342,7 @@ func TestFormats(t *testing.T) {
 		t.Fatalf("%d samples in the text format, want at least 300", n)
 	}
 	for _, accept := range []string{openMetrics, protobuf} {
-		if got := get(t, m.Handler(), accept).Header.Get("Content-Type"); !strings.HasPrefix(got, accept[:strings.IndexByte(accept, ';')]) {
+		if got := get(t, m.Handler(), accept).Header().Get("Content-Type"); !strings.HasPrefix(got, accept[:strings.IndexByte(accept, ';')]) {
 			t.Errorf("Accept %s: Content-Type = %q", accept, got)
 		}
 		if diff := cmp.Diff(plain, samples(accept)); diff != "" {
@@ -415,6 +410,33 @@ func TestScrapesShareOneReading(t *testing.T) {
 		if got := s.Reads("main-street"); got != 2 {
 			t.Errorf("a later scrape: the store was read %d times, want twice", got)
 		}
+	})
+}
+
+func TestTooManyScrapes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(rooftop("main-street"))
+		m := metrics.New(options(s))
+		release := s.Hang("main-street")
+		ask := func() int {
+			w := httptest.NewRecorder()
+			m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+			return w.Code
+		}
+		var wg sync.WaitGroup
+		for range 40 {
+			wg.Go(func() {
+				if got := ask(); got != http.StatusOK {
+					t.Errorf("one of 40 scrapes at once: status = %d, want 200", got)
+				}
+			})
+		}
+		synctest.Wait()
+		if got := ask(); got != http.StatusServiceUnavailable {
+			t.Errorf("one more: status = %d, want 503", got)
+		}
+		release()
+		wg.Wait()
 	})
 }
 
@@ -534,11 +556,12 @@ func BenchmarkScrape(b *testing.B) {
 				s.Set(f.ID, g)
 			}
 			h := metrics.New(options(s)).Handler()
-			b.ReportMetric(float64(len(scrape(b, h))), "series")
+			series := len(scrape(b, h))
 			b.ReportAllocs()
 			for b.Loop() {
 				get(b, h, protobuf)
 			}
+			b.ReportMetric(float64(series), "series")
 		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -67,7 +66,7 @@ type stores struct {
 	info, available, spread, epoch, difference                                     *prometheus.Desc
 	up                                                                             *prometheus.Desc
 
-	mu    sync.Mutex // one Collect at a time
+	mu    sync.Mutex
 	marks map[string]*mark
 	down  bool // the last scrape could not read every store
 }
@@ -79,7 +78,7 @@ type counter struct {
 }
 
 func newStores(source Source, log *slog.Logger) *stores {
-	c := &stores{source: source, log: log, clocks: map[string]*prometheus.Desc{}, marks: map[string]*mark{}}
+	c := &stores{source: source, log: log, clocks: map[string]*prometheus.Desc{}}
 	plain := func(name, help string, labels ...string) *prometheus.Desc {
 		d := prometheus.NewDesc(name, help, labels, nil)
 		c.descs = append(c.descs, d)
@@ -165,21 +164,35 @@ func (c *stores) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *stores) Collect(ch chan<- prometheus.Metric) {
+	rooftops := c.source.Rooftops()
+	readings := c.read(rooftops, c.order(rooftops))
+	bounds := Buckets(rooftops)
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	rooftops := c.source.Rooftops()
-	maps.DeleteFunc(c.marks, func(id string, _ *mark) bool {
-		return !slices.ContainsFunc(rooftops, func(f *router.Rooftop) bool { return f.ID == id })
-	})
-	readings := c.read(rooftops)
-	bounds := Buckets(rooftops)
+	w := writer{ch: ch}
+	w.gauge(c.up, number(c.note(rooftops, readings)))
 	for i, f := range rooftops {
 		if readings[i].err == nil {
 			c.show(ch, f, readings[i].figures, bounds)
 		}
 	}
-	w := writer{ch: ch}
-	w.gauge(c.up, number(!c.down))
+}
+
+// order is the order to read stores in: those that could not be read the last time come last. Should they hang again, the others have
+// been read by then.
+func (c *stores) order(rooftops []*router.Rooftop) []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var order, last []int
+	for i, f := range rooftops {
+		if m := c.marks[f.ID]; m != nil && m.failed {
+			last = append(last, i)
+		} else {
+			order = append(order, i)
+		}
+	}
+	return append(order, last...)
 }
 
 // readers bounds how many stores are read at once. Redis clients pool fewer connections to a node.
@@ -193,31 +206,20 @@ type reading struct {
 
 var errNoEpoch = errors.New("the store has no epoch: its keys are gone")
 
-// read reads all stores within readTimeout. It logs when stores stop being readable and when all are again.
-func (c *stores) read(rooftops []*router.Rooftop) []reading {
+// read reads all stores within readTimeout.
+func (c *stores) read(rooftops []*router.Rooftop, order []int) []reading {
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
-	// Stores that could not be read the last time come last: should they hang again, the others have been read by then.
-	order := make(chan int, len(rooftops))
-	for _, last := range []bool{false, true} {
-		for i, f := range rooftops {
-			m := c.marks[f.ID]
-			if m == nil {
-				m = &mark{}
-				c.marks[f.ID] = m
-			}
-			if m.failed == last {
-				order <- i
-			}
-		}
+	next := make(chan int, len(order))
+	for _, i := range order {
+		next <- i
 	}
-	close(order)
-
+	close(next)
 	readings := make([]reading, len(rooftops))
 	var wg sync.WaitGroup
-	for range min(readers, len(rooftops)) {
+	for range min(readers, len(order)) {
 		wg.Go(func() {
-			for i := range order {
+			for i := range next {
 				f, err := c.source.Figures(ctx, rooftops[i].ID)
 				if err == nil && f.Epoch.UnixMilli() <= 0 {
 					// An emptied Redis answers readily. Its zeros are not the store's, and would clear every alert.
@@ -228,17 +230,29 @@ func (c *stores) read(rooftops []*router.Rooftop) []reading {
 		})
 	}
 	wg.Wait()
+	return readings
+}
 
-	failed, first := 0, -1
-	for i, r := range readings {
-		c.marks[rooftops[i].ID].failed = r.err != nil
-		if r.err != nil {
-			failed++
-			if first < 0 {
+// note keeps what became of each store's reading, forgets stores that are gone, and says whether all could be read. It logs when that
+// changes.
+func (c *stores) note(rooftops []*router.Rooftop, readings []reading) bool {
+	marks := make(map[string]*mark, len(rooftops))
+	failed, first := 0, 0
+	for i, f := range rooftops {
+		m := c.marks[f.ID]
+		if m == nil {
+			m = &mark{}
+		}
+		m.failed = readings[i].err != nil
+		if m.failed {
+			if failed == 0 {
 				first = i
 			}
+			failed++
 		}
+		marks[f.ID] = m
 	}
+	c.marks = marks
 	switch {
 	case failed > 0 && !c.down:
 		c.log.Warn("figures of stores cannot be read", "stores", failed, "store", rooftops[first].ID, "err", readings[first].err)
@@ -246,7 +260,7 @@ func (c *stores) read(rooftops []*router.Rooftop) []reading {
 		c.log.Info("figures of all stores can be read again")
 	}
 	c.down = failed > 0
-	return readings
+	return !c.down
 }
 
 // show writes the metrics of one store.

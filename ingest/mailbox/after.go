@@ -55,7 +55,7 @@ func (k *keeper) owes(s *session, uid uint32, p place) bool {
 	return false
 }
 
-// after carries out the actions for settled messages, of which the bytes were read in this session and have the ledger's
+// after carries out the actions for settled messages, by rising UID, of which the bytes were read in this session and have the ledger's
 // digest. A move that the server refuses, or says it did and did not, is tried again later, a flag in the next session;
 // only a broken connection is an error.
 func (k *keeper) after(ctx context.Context, s *session, settled []Entry) error {
@@ -75,7 +75,10 @@ func (k *keeper) after(ctx context.Context, s *session, settled []Entry) error {
 			}
 		} else {
 			err = s.mark(ctx, uids)
-			s.unmarked = slices.DeleteFunc(s.unmarked, func(uid uint32) bool { return slices.Contains(uids, uid) })
+			s.unmarked = slices.DeleteFunc(s.unmarked, func(uid uint32) bool {
+				_, ok := slices.BinarySearch(uids, uid)
+				return ok
+			})
 		}
 		switch {
 		case refused(err):

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -25,6 +27,20 @@ const (
 	storeDown = 3
 )
 
+// greet looks at what came since the last search alone, because a folder with much in it takes long to list, and a new
+// lead should not wait for that. It proves nothing: drain follows.
+func (k *keeper) greet(ctx context.Context, s *session) error {
+	if n := s.exists(); n <= k.listed || n-k.listed > batchCount || k.highest == math.MaxUint32 {
+		return nil
+	}
+	metas, err := s.fetchMeta(ctx, imap.UIDSet{{Start: imap.UID(k.highest + 1)}}, batchCount)
+	if err != nil {
+		return err
+	}
+	uids := slices.Sorted(maps.Keys(metas))
+	return k.weigh(ctx, s, uids, metas)
+}
+
 // drain brings the ledger in line with the folder: it looks at everything that is there and not settled, until a search
 // brings nothing that could be done now.
 func (k *keeper) drain(ctx context.Context, s *session) error {
@@ -34,6 +50,14 @@ func (k *keeper) drain(ctx context.Context, s *session) error {
 			return err
 		}
 		k.book.keep(present)
+		maps.DeleteFunc(k.failing, func(uid uint32, _ struct{}) bool {
+			_, ok := slices.BinarySearch(present, uid)
+			return !ok
+		})
+		k.listed, k.highest = uint32(len(present)), 0
+		if len(present) > 0 {
+			k.highest = present[len(present)-1]
+		}
 		sound, alone := k.book.due(present, time.Now())
 		if len(sound)+len(alone) == 0 {
 			return nil
@@ -53,7 +77,7 @@ func (k *keeper) drain(ctx context.Context, s *session) error {
 
 // reconcile deals with some of the messages in the folder. Afterwards each of them is settled, or put off, or has left.
 func (k *keeper) reconcile(ctx context.Context, s *session, uids []uint32) error {
-	metas, err := s.fetchMeta(ctx, uids)
+	metas, err := s.fetchMeta(ctx, uidSet(uids), len(uids))
 	missing := slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool { _, ok := metas[uid]; return ok })
 	if err != nil {
 		k.book.suspect(missing)
@@ -63,6 +87,11 @@ func (k *keeper) reconcile(ctx context.Context, s *session, uids []uint32) error
 		// A server's silence is no evidence of absence: what was left out here is asked for again as it is read.
 		metas[uid] = meta{uid: uid}
 	}
+	return k.weigh(ctx, s, uids, metas)
+}
+
+// weigh sorts messages by their sizes and dates: settled and still there, too old, or to be read.
+func (k *keeper) weigh(ctx context.Context, s *session, uids []uint32, metas map[uint32]meta) error {
 	var todo []meta
 	var skipped []Entry
 	for _, uid := range uids {

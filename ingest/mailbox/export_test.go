@@ -11,10 +11,19 @@ func (m *Mailbox) SetDial(dial func(ctx context.Context, network, address string
 	m.dial = dial
 }
 
-// FetchOnce connects and fetches the messages in one bare FETCH each of BODY.PEEK[]; all of the folder when none is named.
+// FetchOnce connects and fetches the messages in one bare FETCH of BODY.PEEK[]; all of the folder when none is named.
 func FetchOnce(ctx context.Context, cfg Config, uids []uint32) error {
+	return fetchOnce(ctx, cfg, dialTCP, uids)
+}
+
+// FetchOver is FetchOnce of all over one connection.
+func FetchOver(ctx context.Context, cfg Config, conn net.Conn) error {
+	return fetchOnce(ctx, cfg, func(context.Context, string, string) (net.Conn, error) { return conn, nil }, nil)
+}
+
+func fetchOnce(ctx context.Context, cfg Config, dial dialFunc, uids []uint32) error {
 	cfg = cfg.withDefaults()
-	s, err := open(ctx, cfg, dialTCP, true)
+	s, err := open(ctx, cfg, dial, true)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package mailbox_test
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,39 @@ func TestTakeover(t *testing.T) {
 		}
 		if !strings.Contains(first.log.String(), "lease lost") {
 			t.Errorf("the loss was not logged:\n%s", first.log)
+		}
+	})
+}
+
+// A replica that cannot reach the server lets another try, and does not knock more often for it.
+func TestUnreachableServerIsLeftToAnother(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, first *rig) {
+		second := first.beside()
+		dials := 0
+		first.dial = func(context.Context, string, string) (net.Conn, error) {
+			dials++
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("no route to host")}
+		}
+		first.run(t)
+		after(time.Second)
+		s.Add(arrived, lead(1))
+		second.run(t)
+		after(time.Hour)
+		second.all(t, leads(1, 1))
+		if dials > 40 {
+			t.Errorf("connections tried = %d, want under 40", dials)
+		}
+	})
+	scripted(t, func(t *testing.T, s *mailtest.Script, alone *rig) {
+		dials := 0
+		alone.dial = func(context.Context, string, string) (net.Conn, error) {
+			dials++
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("no route to host")}
+		}
+		alone.run(t)
+		after(5 * time.Hour)
+		if dials < 60 || dials > 240 {
+			t.Errorf("connections tried in five hours = %d, want about 120", dials)
 		}
 	})
 }

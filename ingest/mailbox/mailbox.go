@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	mrand "math/rand/v2"
 	"sync"
 	"time"
@@ -53,11 +54,12 @@ const (
 	settleTimeout = 10 * time.Second
 )
 
-// New makes a Mailbox. The caller keeps nothing of cfg.After.
+// New makes a Mailbox. Its error names everything that is wrong with the configuration.
 func New(cfg Config, h ingest.Handler, l Ledger, o Observer, log *slog.Logger, now func() time.Time) (*Mailbox, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("mailbox %q: %w", cfg.Name, err)
 	}
+	cfg.After = maps.Clone(cfg.After)
 	return &Mailbox{
 		cfg:      cfg.withDefaults(),
 		handler:  h,
@@ -74,20 +76,21 @@ func New(cfg Config, h ingest.Handler, l Ledger, o Observer, log *slog.Logger, n
 // within seconds. Whatever else goes wrong is logged, counted and tried again. Run is to be called once.
 func (m *Mailbox) Run(ctx context.Context) error {
 	m.observer.Up(m.cfg.Name, false)
+	var b backoff
 	for {
 		fence, ok := m.claim(ctx)
 		if !ok {
 			return nil
 		}
-		m.hold(ctx, fence)
-		if ctx.Err() != nil {
+		wait := m.hold(ctx, fence, &b)
+		if !pause(ctx, wait) {
 			return nil
 		}
 	}
 }
 
-// hold works the mailbox for as long as the claim lasts.
-func (m *Mailbox) hold(ctx context.Context, fence int64) {
+// hold works the mailbox for as long as the claim lasts, and says how long to wait before the next.
+func (m *Mailbox) hold(ctx context.Context, fence int64, b *backoff) (wait time.Duration) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -95,10 +98,9 @@ func (m *Mailbox) hold(ctx context.Context, fence int64) {
 			cancel(err)
 		}
 	})
-	k := &keeper{Mailbox: m, fence: fence, book: newBook()}
-	var b backoff
+	k := &keeper{Mailbox: m, fence: fence, book: newBook(), failing: make(map[uint32]struct{})}
 	for ctx.Err() == nil {
-		err := k.session(ctx, &b)
+		err := k.session(ctx, b)
 		m.observer.Up(m.cfg.Name, false)
 		if ctx.Err() != nil {
 			break
@@ -108,23 +110,33 @@ func (m *Mailbox) hold(ctx context.Context, fence int64) {
 			break
 		}
 		f := asFailure(err)
-		wait := b.next(f.reason, f.wait)
+		d := b.next(f.reason, f.wait)
 		m.down(f)
-		m.log.Debug("next try", "wait", wait)
-		pause(ctx, wait)
+		m.log.Debug("next try", "wait", d)
+		if d > leaseTTL/2 && unreachable(f.reason) {
+			wait = d // a replica that stands by may reach what we cannot
+			break
+		}
+		pause(ctx, d)
 	}
 	lost := context.Cause(ctx)
 	cancel(nil)
 	wg.Wait()
-	m.state = ""
 	if errors.Is(lost, errLost) {
+		m.state = ""
 		m.log.Warn("lease lost: another holder has the mailbox")
-		return
+		return 0
 	}
 	if f := (*failure)(nil); errors.As(lost, &f) {
 		m.down(f)
 	}
 	m.release(fence)
+	return wait
+}
+
+// unreachable says whether the way to the server failed, which may be another way from elsewhere.
+func unreachable(reason string) bool {
+	return reason == ReasonNetwork || reason == ReasonTimeout || reason == ReasonTLS
 }
 
 // down counts a failure, and logs it unless the one before had the same reason.
@@ -145,6 +157,9 @@ type keeper struct {
 	book  *book
 	cut   time.Time // messages that arrived before are skipped
 	first bool      // cut is known
+
+	listed  uint32 // how many messages the last search found
+	highest uint32 // the highest UID among them
 
 	failing map[uint32]struct{} // what the handler could not decide since it last could
 	warned  map[string]bool     // what was warned of in this session
@@ -171,7 +186,11 @@ func (k *keeper) session(ctx context.Context, b *backoff) error {
 		}
 		*b = backoff{}
 		k.observer.Success(k.cfg.Name, k.now())
-		if err := s.idle(ctx, k.rest()); err != nil {
+		noticed, err := s.idle(ctx, k.rest())
+		if err == nil && noticed {
+			err = k.greet(ctx, s)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -199,9 +218,6 @@ func (k *keeper) prepare(ctx context.Context, s *session) error {
 		k.cut, k.first = k.cfg.Start.cut(at), true
 	}
 	k.warned = make(map[string]bool)
-	if k.failing == nil {
-		k.failing = make(map[uint32]struct{})
-	}
 	if s.uidValidity == 0 {
 		// Without it a UID means nothing from one connection to the next: all is read again, and the handler tells replays.
 		k.warn("server gives no uidvalidity: every connection reads the whole folder")

@@ -376,11 +376,11 @@ type meta struct {
 	size int64     // RFC822.SIZE, which some servers only estimate; 0 where not given
 }
 
-// fetchMeta asks for size and date; messages may be missing from the answer for no reason at all.
-func (s *session) fetchMeta(ctx context.Context, uids []uint32) (map[uint32]meta, error) {
-	got := make(map[uint32]meta, len(uids))
-	err := s.do(ctx, searchTimeout, int64(len(uids))*metaAnswer, func() error {
-		cmd := s.client.Fetch(uidSet(uids), &imap.FetchOptions{UID: true, InternalDate: true, RFC822Size: true})
+// fetchMeta asks for size and date of about n messages; some may be missing from the answer for no reason at all.
+func (s *session) fetchMeta(ctx context.Context, uids imap.UIDSet, n int) (map[uint32]meta, error) {
+	got := make(map[uint32]meta, n)
+	err := s.do(ctx, searchTimeout, int64(n)*metaAnswer, func() error {
+		cmd := s.client.Fetch(uids, &imap.FetchOptions{UID: true, InternalDate: true, RFC822Size: true})
 		for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
 			var m meta
 			var complete bool
@@ -401,7 +401,7 @@ func (s *session) fetchMeta(ctx context.Context, uids []uint32) (map[uint32]meta
 		return cmd.Close()
 	})
 	if err != nil {
-		return got, fmt.Errorf("fetch sizes of %d messages: %w", len(uids), err)
+		return got, fmt.Errorf("fetch sizes of %s: %w", describe(uids), err)
 	}
 	return got, nil
 }
@@ -556,38 +556,38 @@ func (s *session) moveTo(ctx context.Context, uids []uint32, folder string) erro
 	return nil
 }
 
-// idle waits until the server speaks of new mail, the time is over, or wake yields. Where the server has no IDLE it waits
-// for the time or wake alone.
-func (s *session) idle(ctx context.Context, d time.Duration) error {
+// idle waits until the server speaks of new mail, which noticed says, or the time is over. Where the server has no IDLE it
+// waits for the time alone.
+func (s *session) idle(ctx context.Context, d time.Duration) (noticed bool, err error) {
 	t := time.NewTimer(d)
 	defer t.Stop()
-	if !s.caps.Has(imap.CapIdle) {
+	wait := func(notice <-chan struct{}) {
 		select {
+		case <-notice:
+			noticed = true
 		case <-t.C:
-		case <-s.client.Closed():
-			// The next command says why.
+		case <-s.client.Closed(): // the next command says why
 		case <-ctx.Done():
 		}
-		return context.Cause(ctx)
+	}
+	if !s.caps.Has(imap.CapIdle) {
+		wait(nil)
+		return false, context.Cause(ctx)
 	}
 	var cmd *imapclient.IdleCommand
-	err := s.do(ctx, commandTimeout, smallAnswer, func() (err error) {
+	err = s.do(ctx, commandTimeout, smallAnswer, func() (err error) {
 		cmd, err = s.client.Idle()
 		return err
 	})
 	if refused(err) {
 		delete(s.caps, imap.CapIdle) // announced, not given
-		return nil
+		wait(nil)
+		return false, context.Cause(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("idle: %w", err)
+		return false, fmt.Errorf("idle: %w", err)
 	}
-	select {
-	case <-s.notice:
-	case <-t.C:
-	case <-s.client.Closed():
-	case <-ctx.Done():
-	}
+	wait(s.notice)
 	err = s.do(ctx, commandTimeout, smallAnswer, func() error {
 		if err := cmd.Close(); err != nil {
 			return err
@@ -595,9 +595,9 @@ func (s *session) idle(ctx context.Context, d time.Duration) error {
 		return cmd.Wait()
 	})
 	if err != nil {
-		return fmt.Errorf("end idle: %w", err)
+		return false, fmt.Errorf("end idle: %w", err)
 	}
-	return nil
+	return noticed, nil
 }
 
 func uidSet(uids []uint32) imap.UIDSet {

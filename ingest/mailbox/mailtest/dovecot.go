@@ -136,6 +136,7 @@ default_internal_user = %[2]s
 default_internal_group = %[9]s
 default_login_user = %[3]s
 first_valid_uid = 1
+mail_fsync = never
 mail_location = maildir:~/Maildir
 mail_home = %[1]s/mail/%%u
 mail_max_userip_connections = 1000
@@ -155,6 +156,10 @@ userdb {
 }
 service anvil {
   chroot =
+  # A test that tries a wrong password must not slow down the others.
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
 }
 service imap-login {
   chroot =

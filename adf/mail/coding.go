@@ -1,0 +1,168 @@
+package mail
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strconv"
+)
+
+// transferDecode undoes a transfer encoding as far as it can be undone, and returns b itself where it was not used after all.
+func transferDecode(coding string, b []byte) []byte {
+	var out []byte
+	switch coding {
+	case "base64":
+		out = decodeBase64(b)
+	case "quoted-printable":
+		return decodeQuoted(b)
+	case "uuencode":
+		out = decodeUU(b)
+	}
+	if len(out) == 0 {
+		return b
+	}
+	return out
+}
+
+const notBase64 = 0xff
+
+// base64Value returns the value of a character of the standard or the URL alphabet; notBase64 for all else.
+func base64Value(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c - 'A'
+	case 'a' <= c && c <= 'z':
+		return c - 'a' + 26
+	case '0' <= c && c <= '9':
+		return c - '0' + 52
+	case c == '+', c == '-':
+		return 62
+	case c == '/', c == '_':
+		return 63
+	}
+	return notBase64
+}
+
+// decodeBase64 decodes line by line: it drops stray bytes, goes on behind padding in the middle, does without padding at the end, and
+// stops at the first line that is plainly no base64, such as a list's footer. It returns nil where nothing was base64.
+func decodeBase64(b []byte) []byte {
+	if bytes.IndexByte(b[:min(len(b), 4096)], '<') >= 0 {
+		return nil // markup: the label is wrong
+	}
+	// The well-formed are most, and the standard decoder skips line ends itself.
+	out := make([]byte, base64.StdEncoding.DecodedLen(len(b))+3)
+	if n, err := base64.StdEncoding.Decode(out, b); err == nil {
+		return out[:n]
+	}
+	out = out[:0]
+	var acc uint32
+	var have int
+	flush := func() {
+		switch have {
+		case 2:
+			out = append(out, byte(acc>>4))
+		case 3:
+			out = append(out, byte(acc>>10), byte(acc>>2))
+		}
+		acc, have = 0, 0
+	}
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		line = bytes.TrimSpace(line)
+		bad := 0
+		for _, c := range line {
+			if base64Value(c) == notBase64 && c != '=' {
+				bad++
+			}
+		}
+		if bad*8 > len(line) || len(line) > 1 && line[0] == '-' && line[1] == '-' {
+			if len(out) > 0 {
+				break
+			}
+			continue
+		}
+		for _, c := range line {
+			if c == '=' {
+				flush()
+				continue
+			}
+			v := base64Value(c)
+			if v == notBase64 {
+				continue
+			}
+			acc, have = acc<<6|uint32(v), have+1
+			if have == 4 {
+				out = append(out, byte(acc>>16), byte(acc>>8), byte(acc))
+				acc, have = 0, 0
+			}
+		}
+	}
+	flush()
+	return out
+}
+
+// decodeQuoted decodes quoted-printable. What is no escape stays as it is; blanks behind a soft line break are forgiven.
+func decodeQuoted(b []byte) []byte {
+	i := bytes.IndexByte(b, '=')
+	if i < 0 {
+		return b
+	}
+	out := make([]byte, 0, len(b))
+	for i >= 0 {
+		out = append(out, b[:i]...)
+		b = b[i+1:]
+		if len(b) >= 2 {
+			if v, err := strconv.ParseUint(string(b[:2]), 16, 8); err == nil {
+				out, b = append(out, byte(v)), b[2:]
+				i = bytes.IndexByte(b, '=')
+				continue
+			}
+		}
+		if t := bytes.TrimLeft(b, " \t\r"); len(t) == 0 {
+			b = nil
+		} else if t[0] == '\n' {
+			b = t[1:]
+		} else {
+			out = append(out, '=')
+		}
+		i = bytes.IndexByte(b, '=')
+	}
+	return append(out, b...)
+}
+
+// decodeUU decodes the first uuencoded file in b; nil where there is none.
+func decodeUU(b []byte) []byte {
+	for {
+		i := bytes.Index(b, []byte("begin "))
+		if i < 0 {
+			return nil
+		}
+		first := i == 0 || b[i-1] == '\n'
+		b = b[i+len("begin "):]
+		if len(b) > 4 && first && b[0]-'0' < 8 && b[1]-'0' < 8 && b[2]-'0' < 8 && b[3] == ' ' {
+			break
+		}
+	}
+	_, b = cutLine(b)
+	var out []byte
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		if len(line) == 0 || bytes.HasPrefix(line, []byte("end")) {
+			break
+		}
+		n := int(line[0]-' ') & 63
+		for line = line[1:]; n > 0 && len(line) > 0; n -= 3 {
+			var q [4]byte
+			for k := range q {
+				if k < len(line) {
+					q[k] = (line[k] - ' ') & 63
+				}
+			}
+			three := []byte{q[0]<<2 | q[1]>>4, q[1]<<4 | q[2]>>2, q[2]<<6 | q[3]}
+			out = append(out, three[:min(n, 3)]...)
+			line = line[min(4, len(line)):]
+		}
+	}
+	return out
+}

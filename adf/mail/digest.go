@@ -1,0 +1,92 @@
+package mail
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"strings"
+)
+
+// traceFields are the header fields that delivery adds or rewrites, in lower case: they differ between two deliveries of one mail.
+const traceFields = "|received|return-path|delivered-to|x-delivered-to|x-original-to|envelope-to|x-envelope-to|x-envelope-from|delivery-date|" +
+	"authentication-results|x-authentication-results|authentication-results-original|received-spf|dkim-signature|dkim-filter|domainkey-signature|" +
+	"x-received|x-forwarded-to|x-forwarded-for|x-forwarded-encrypted|x-sieve|x-eopattributedmessage|x-eoptenantattributedmessage|x-antiabuse|" +
+	"status|x-status|x-uid|x-uidl|x-keywords|content-length|"
+
+// tracePrefixes begin the names of whole families of them.
+var tracePrefixes = [...]string{"arc-", "resent-", "x-spam", "x-rspam", "x-virus", "x-amavis", "x-clamav", "x-gm-", "x-google-", "x-ms-exchange-", "x-microsoft-antispam",
+	"x-forefront-", "x-proofpoint-", "x-mimecast-", "x-barracuda-", "x-ironport-", "x-mozilla-", "x-yahoo-", "x-ymail", "x-apple-", "x-antivirus", "x-ham-", "x-bogosity"}
+
+// Digest identifies a message within a store: the same mail delivered twice, or copied to a second mailbox, has the same digest, and a mail
+// that differs in anything else has another. It is the SHA-256 of the message with LF line ends, without an mbox "From " line on top and
+// without the fields that delivery adds:
+//
+//   - Received, Return-Path, Delivered-To, X-Original-To, Envelope-To, Delivery-Date, Resent-* and their X- kin;
+//   - Authentication-Results, Received-SPF, DKIM-Signature, DKIM-Filter, DomainKey-Signature, ARC-*;
+//   - what filters and providers write: X-Spam*, X-Rspam*, X-Virus*, X-Antivirus*, X-Amavis*, X-ClamAV*, X-Ham-*, X-Bogosity*, X-GM-*,
+//     X-Google-*, X-Received, X-Forwarded-*, X-MS-Exchange-*, X-Microsoft-Antispam*, X-Forefront-*, X-EOP*AttributedMessage,
+//     X-Proofpoint-*, X-Mimecast-*, X-Barracuda-*, X-IronPort-*, X-Yahoo-*, X-YMail*, X-Apple-*, X-AntiAbuse, X-Sieve;
+//   - what mailboxes keep in the header: Status, X-Status, X-UID, X-UIDL, X-Keywords, X-Mozilla-*, Content-Length.
+//
+// It reads the bytes once and parses no MIME.
+func Digest(raw []byte) [sha256.Size]byte {
+	h := sha256.New()
+	w := bufio.NewWriterSize(h, 8<<10)
+	skip, first := false, true
+	for len(raw) > 0 {
+		line, rest := cutAnyLine(raw)
+		if len(line) == 0 {
+			break
+		}
+		switch name, _, ok := cutField(line); {
+		case line[0] == ' ' || line[0] == '\t':
+			// A continuation shares the fate of its field.
+		case first && bytes.HasPrefix(line, []byte("From ")):
+			skip = true
+		default:
+			skip = ok && isTrace(name)
+		}
+		if !skip {
+			w.Write(line)
+			w.WriteByte('\n')
+		}
+		raw, first = rest, false
+	}
+	for len(raw) > 0 {
+		i := bytes.IndexByte(raw, '\r')
+		if i < 0 {
+			w.Write(raw)
+			break
+		}
+		w.Write(raw[:i])
+		w.WriteByte('\n')
+		raw = bytes.TrimPrefix(raw[i+1:], []byte{'\n'})
+	}
+	w.Flush() // a hash takes every write
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func isTrace(name string) bool {
+	if strings.Contains(traceFields, "|"+name+"|") {
+		return true
+	}
+	for _, p := range tracePrefixes {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutAnyLine cuts at LF, CRLF or CR.
+func cutAnyLine(b []byte) (line, rest []byte) {
+	i := bytes.IndexAny(b, "\r\n")
+	if i < 0 {
+		return b, nil
+	}
+	line, rest = b[:i], b[i+1:]
+	if b[i] == '\r' {
+		rest = bytes.TrimPrefix(rest, []byte{'\n'})
+	}
+	return line, rest
+}

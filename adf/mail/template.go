@@ -1,0 +1,212 @@
+package mail
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Template is what is known of one source of text leads, as data. The general reader knows the usual labels; a template names the source,
+// vouches that its mail is about leads, and adds what is peculiar to it.
+//
+// Labels and Lines name fields:
+//
+//   - customer.name, .first, .middle, .last, .email, .phone, .cellphone, .street, .city, .region, .postal, .country, .id, .comments,
+//     .timeframe, .preferred (by mail or by phone), and besttime (to call);
+//   - vehicle (year, make and model in one), vehicle.year, .make, .model, .trim, .vin, .stock, .registration, .price, .odometer,
+//     .condition, .exterior, .interior, .body, .transmission, .doors, .url; for the one traded in the same under trade;
+//   - vendor.name, .id, .phone, .email, .street, .city, .region, .postal, .country, .url, .location;
+//   - id and date (the prospect's), service (the provider's), comments (the prospect's), ignore.
+//
+// A label may also name the last word of a field alone (name, email, price): the section that it stands in then says whose it is. A section
+// begins at a label that names section.customer, section.vehicle, section.trade or section.vendor.
+type Template struct {
+	Name    string            // the source, as the provider's name
+	From    []string          // the sender's address: patterns in which * stands for anything, case-blind; one must match
+	Subject []string          // likewise for the subject; none: any
+	Channel string            // what the mail reports where that is no email, such as phone
+	Labels  map[string]string // label, case-blind, without its colon -> field
+	Lines   []string          // lines without a label: text in which * stands for anything and {field} for a value
+}
+
+// Validate returns every fault of a template: a missing name or sender, or a field that does not exist.
+func (t Template) Validate() error {
+	var errs []error
+	if t.Name == "" {
+		errs = append(errs, errors.New("template without a name"))
+	}
+	if len(t.From) == 0 {
+		errs = append(errs, fmt.Errorf("template %q: no sender", t.Name))
+	}
+	for _, label := range slices.Sorted(maps.Keys(t.Labels)) {
+		if f := t.Labels[label]; !isField(f) && !isField(resolve(f, "customer")) && !isField(resolve(f, "vendor")) && !strings.HasPrefix(f, "section.") {
+			errs = append(errs, fmt.Errorf("template %q: label %q: no field %q", t.Name, label, f))
+		} else if s, ok := strings.CutPrefix(f, "section."); ok && sections[s] != s {
+			errs = append(errs, fmt.Errorf("template %q: label %q: no section %q", t.Name, label, s))
+		}
+	}
+	for _, line := range t.Lines {
+		for rest := line; ; {
+			_, after, ok := strings.Cut(rest, "{")
+			if !ok {
+				break
+			}
+			f, next, closed := strings.Cut(after, "}")
+			if !closed || !isField(f) {
+				errs = append(errs, fmt.Errorf("template %q: line %q: no field %q", t.Name, line, f))
+			}
+			rest = next
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// isField reports whether f is a field that a record can hold.
+func isField(f string) bool {
+	owner, name, dotted := strings.Cut(f, ".")
+	list := "|vehicle|trade|id|date|service|comments|besttime|ignore|"
+	if dotted {
+		switch owner {
+		case "customer":
+			list = "|name|first|middle|last|email|phone|cellphone|street|city|region|postal|country|id|comments|timeframe|preferred|"
+		case "vehicle", "trade":
+			list = "|year|make|model|trim|vin|stock|registration|price|odometer|condition|exterior|interior|body|transmission|doors|url|"
+		case "vendor":
+			list = "|name|id|phone|email|street|city|region|postal|country|url|location|"
+		default:
+			return false
+		}
+		f = name
+	}
+	return f != "" && !strings.Contains(f, "|") && strings.Contains(list, "|"+f+"|")
+}
+
+// builtin are the templates of the sources that write to many stores. One with a subject stands above the general one of its source.
+var builtin = []Template{
+	{
+		Name: "CarGurus", From: []string{"*@cargurus.com", "*@*.cargurus.com", "*@cargurus.ca"}, Subject: []string{"*phone lead*", "*missed call*"}, Channel: "phone",
+		Labels: map[string]string{"caller": "customer.name", "call time": "date", "from": "customer.phone"},
+	},
+	{
+		Name: "CarGurus", From: []string{"*@cargurus.com", "*@*.cargurus.com", "*@cargurus.ca"},
+		Labels: map[string]string{"listing": "section.vehicle", "seller": "section.vendor", "cargurus instant market value": "ignore", "is from shippable listing": "ignore"},
+		Lines:  []string{"lead date: sent by cargurus on {date}."},
+	},
+	{
+		Name: "AutoTrader.ca", From: []string{"*@trader.ca", "*@*.trader.ca", "*@autotrader.ca", "*@*.autotrader.ca"},
+		Labels: map[string]string{"location": "vendor.name", "source": "service"},
+	},
+	{
+		Name: "Autotrader", From: []string{"*@autotrader.com", "*@*.autotrader.com"},
+		Labels: map[string]string{"shopper reminder": "comments"},
+	},
+	{Name: "KBB", From: []string{"*@kbb.com", "*@*.kbb.com"}},
+	{Name: "Cars.com", From: []string{"*@cars.com", "*@*.cars.com"}},
+	{
+		Name: "Cazoo", From: []string{"*@cazoo.co.uk", "*@*.cazoo.co.uk"},
+		Labels: map[string]string{"new sales lead": "vehicle", "enquiry type": "comments"},
+		Lines: []string{
+			"{vehicle.registration} listed at {vehicle.price}",
+			"call * ( tel:{customer.phone} )*",
+			"email * ( {customer.email} )*",
+			"view vehicle advert ( {vehicle.url} )*",
+		},
+	},
+}
+
+// match returns the first template for mail from one of the senders; nil where there is none.
+func match(templates []Template, senders []string, subject string) *Template {
+	for i := range templates {
+		t := &templates[i]
+		if anyGlob(t.From, senders...) && (len(t.Subject) == 0 || anyGlob(t.Subject, subject)) {
+			return t
+		}
+	}
+	return nil
+}
+
+func anyGlob(patterns []string, values ...string) bool {
+	for _, p := range patterns {
+		for _, v := range values {
+			if glob(strings.ToLower(p), strings.ToLower(v)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// glob matches s against a pattern in which * stands for anything.
+func glob(pattern, s string) bool {
+	first, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return s == pattern
+	}
+	s, ok := strings.CutPrefix(s, first)
+	if !ok {
+		return false
+	}
+	for {
+		var next string
+		next, rest, star = strings.Cut(rest, "*")
+		if !star {
+			return strings.HasSuffix(s, next)
+		}
+		i := strings.Index(s, next)
+		if i < 0 {
+			return false
+		}
+		s = s[i+len(next):]
+	}
+}
+
+// capture matches a line against one of Template.Lines and returns the values of its fields; nil where it does not match.
+func capture(pattern, line string) map[string]string {
+	values := map[string]string{}
+	var fieldName string
+	wild := false // what is in front of the next literal is free
+	for {
+		i := strings.IndexAny(pattern, "*{")
+		literal := pattern
+		if i >= 0 {
+			literal = pattern[:i]
+		}
+		at := -1
+		switch {
+		case !wild:
+			if len(line) >= len(literal) && strings.EqualFold(line[:len(literal)], literal) {
+				at = 0
+			}
+		case literal == "":
+			at = len(line)
+		case i < 0: // the end of both
+			if n := len(line) - len(literal); n >= 0 && strings.EqualFold(line[n:], literal) {
+				at = n
+			}
+		default:
+			at = strings.Index(strings.ToLower(line), strings.ToLower(literal))
+		}
+		if at < 0 || at > len(line) || !wild && i < 0 && len(line) != len(literal) {
+			return nil
+		}
+		if fieldName != "" {
+			values[fieldName] = strings.TrimSpace(line[:at])
+		}
+		if i < 0 {
+			return values
+		}
+		line = line[min(len(line), at+len(literal)):]
+		fieldName, wild = "", true
+		if pattern[i] == '{' {
+			name, rest, ok := strings.Cut(pattern[i+1:], "}")
+			if !ok {
+				return nil
+			}
+			fieldName, pattern = name, rest
+		} else {
+			pattern = pattern[i+1:]
+		}
+	}
+}

@@ -70,6 +70,10 @@ func newRootCmd(e *env) *cobra.Command {
 		"configuration `FILE`; $"+configVariable+" names another default")
 	root.AddCommand(
 		newCheckCmd(e),
+		newParseCmd(e),
+		newLeadCmd(e),
+		newFloorCmd(e),
+		newVerifyCmd(e),
 	)
 	return root
 }

@@ -1,13 +1,16 @@
 package mail_test
 
 import (
+	"html"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"leadfloor/adf"
 	"leadfloor/adf/mail"
 )
 
@@ -60,5 +63,53 @@ lead: full "Avery Mercer Garner" email user192@example.com! phone +16475550117
 				t.Errorf("Read (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestCorpusCarried sends every ADF document of the corpus in several ways: a mail says what its document says.
+func TestCorpusCarried(t *testing.T) {
+	dir := os.Getenv("LEADFLOOR_CORPUS")
+	if dir == "" {
+		return
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.xml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no documents in %q: %v", dir, err)
+	}
+	more, err := filepath.Glob(filepath.Join(dir, "*", "*.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, more...) {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc := strings.ToValidUTF8(string(b), "")
+		var want []adf.Prospect
+		if d, err := adf.Parse([]byte(doc)); err == nil {
+			want = d.Prospects
+		}
+		plain := "Content-Type: text/plain; charset=utf-8\r\n"
+		for name, raw := range map[string]string{
+			"plain":      single(plain, doc),
+			"qp":         single(plain+"Content-Transfer-Encoding: quoted-printable\r\n", qp(doc)),
+			"attachment": multi("mixed", note, attached("application/xml", "base64", b64(doc))),
+			"twice":      multi("alternative", plain+"\r\n"+crlf(doc), "Content-Type: text/html; charset=utf-8\r\n\r\n<pre>"+crlf(html.EscapeString(doc))+"</pre>"),
+			"forwarded":  single(plain, "FYI\n\n---------- Forwarded message ---------\n"+doc+"\nUnsubscribe: https://source.example/u\n"),
+			"quoted":     single(plain, quote(doc, "> ")),
+		} {
+			if end := strings.ToLower(strings.TrimSpace(doc)); name == "forwarded" && !strings.HasSuffix(end, "</adf>") && !strings.HasSuffix(end, "</prospect>") {
+				continue // cut off: what follows in the mail is part of it, for all anybody can tell
+			}
+			t.Run(filepath.Base(file)+"/"+name, func(t *testing.T) {
+				m := mail.Read([]byte(raw), mail.Options{})
+				if diff := cmp.Diff(want, m.Prospects, cmpopts.IgnoreFields(adf.Prospect{}, "Line"), cmpopts.EquateEmpty(), cmp.Transformer("lines", func(s string) string {
+					return strings.Join(strings.Fields(s), " ")
+				})); diff != "" {
+					t.Errorf("Read (-want +got):\n%s", diff)
+				}
+			})
+		}
 	}
 }

@@ -79,7 +79,7 @@ func TestLimits(t *testing.T) {
 
 // TestHostile reads what is made to be slow: each in a second or so and in memory of a few times its size.
 func TestHostile(t *testing.T) {
-	const size = 2 << 20
+	const size = 1 << 20
 	fill := func(s string) string { return strings.Repeat(s, size/len(s)) }
 	random := make([]byte, size)
 	rng := rand.New(rand.NewPCG(1, 2))

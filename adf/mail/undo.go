@@ -50,17 +50,19 @@ func unquote(t []byte) []byte {
 			return t
 		}
 		i += j
-		if before := t[max(0, i-40):i]; isQuoted(before[bytes.LastIndexByte(before, '\n')+1:]) {
-			return dropQuotes(t)
+		// The tag need not be the first on its line: a prolog may stand there.
+		before := t[max(0, i-maxProlog):i]
+		if j := bytes.LastIndexByte(before, '\n'); j >= 0 || len(before) < maxProlog {
+			if line := bytes.TrimLeft(before[j+1:], " \t|"); len(line) > 0 && line[0] == '>' {
+				return dropQuotes(t)
+			}
 		}
 	}
 	return t
 }
 
-// isQuoted reports whether what stands between the beginning of a line and a tag is a quote mark.
-func isQuoted(b []byte) bool {
-	return bytes.IndexByte(b, '>') >= 0 && len(bytes.Trim(b, "> \t|")) == 0
-}
+// maxProlog bounds what is looked at in front of a tag on its line.
+const maxProlog = 200
 
 func dropQuotes(t []byte) []byte {
 	out := make([]byte, 0, len(t))

@@ -283,6 +283,9 @@ func (v *Verification) differ(what, live, log string) {
 
 func (v *Verification) lead(id string, log, live Fields) {
 	for name := range union(log, live) {
+		if !told(name) {
+			continue
+		}
 		v.differ("lead "+id+" "+name, live[name], log[name])
 	}
 }

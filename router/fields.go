@@ -20,10 +20,14 @@ import (
 //	cp cc         whose turn it cost, and the cost
 //	to            turnover: state|due|by|cause|outcome|reason
 //	xt xr xc      last stop of the clocks to attempt, response, contact: event|start|at|open ms|how|by
-//	n t1..tn      arrivals: at|channel|source|disposition|print of ids|print of content
+//	n t1..tn      arrivals: at|channel|source|disposition
+//	q1..qn        what repetitions are recognised by: print of ids|print of content; in no event, since it is made from what is personal
 //	e<event>      evidence: kind|at|by|channel|how|outcome|reason|undone
 //	fg            1 once forgotten
 type Fields map[string]string
+
+// told says whether a field of a lead is told by events.
+func told(field string) bool { return field[0] != 'q' }
 
 // version is the number of the last event that changed the lead, 0 where there is none.
 func (f Fields) version() int64 {
@@ -72,7 +76,7 @@ func (l *Lead) Fields() Fields {
 		}
 	}
 	for i, t := range l.Touches {
-		f["t"+strconv.Itoa(i+1)] = join(millis(t.At), string(t.Channel), t.Source, string(t.Disposition), t.IDPrint, t.ContentPrint)
+		f["t"+strconv.Itoa(i+1)] = join(millis(t.At), string(t.Channel), t.Source, string(t.Disposition))
 	}
 	for _, e := range l.Evidence {
 		undone := ""
@@ -156,8 +160,8 @@ func LeadFromFields(store, id string, version int64, f Fields) (*Lead, error) {
 	}
 	for i := int64(1); i <= d.int("n"); i++ {
 		name := "t" + strconv.FormatInt(i, 10)
-		p := d.split(name, f[name], 6)
-		l.Touches = append(l.Touches, Touch{N: int(i), At: d.millis(name, p[0]), Channel: Channel(p[1]), Source: p[2], Disposition: Disposition(p[3]), IDPrint: p[4], ContentPrint: p[5]})
+		p := d.split(name, f[name], 4)
+		l.Touches = append(l.Touches, Touch{N: int(i), At: d.millis(name, p[0]), Channel: Channel(p[1]), Source: p[2], Disposition: Disposition(p[3])})
 	}
 	for name, s := range f {
 		if name[0] == 'e' {

@@ -70,6 +70,7 @@ type Lead struct {
 	Touches  []Touch        `json:"touches"`
 	Turnover *Turnover      `json:"turnover"`
 	Stops    map[Clock]Stop `json:"stops"`
+	Notes    []Note         `json:"notes"`
 
 	// DueAt is when a response to the latest enquiry is due, open hours reckoned; nil where no clock to it runs.
 	DueAt *time.Time `json:"due_at"`
@@ -114,8 +115,6 @@ type Touch struct {
 	Source      string      `json:"source"`
 	Disposition Disposition `json:"disposition"`
 	Enquiry     *Enquiry    `json:"enquiry,omitempty"` // nil once forgotten
-
-	IDPrint, ContentPrint string `json:"-"` // what a repetition is recognised by
 }
 
 // Running holds the start of each clock that runs; zero where it does not.
@@ -164,11 +163,17 @@ const (
 type Stop struct {
 	How         How       `json:"how"`
 	By          string    `json:"by"`
-	Event       int64     `json:"event"` // the event that stopped it
+	Event       int64     `json:"event"` // the event that stopped it; its detail names the message where it was seen in one
 	Started     time.Time `json:"started_at"`
 	At          time.Time `json:"at"`
 	WallSeconds float64   `json:"wall_seconds"`
 	OpenSeconds float64   `json:"open_seconds"`
+}
+
+// A Note is what somebody wrote down beside an event.
+type Note struct {
+	Event int64  `json:"event"`
+	Text  string `json:"text"`
 }
 
 // A Turnover (T.O.) is a talk that a manager owes a customer who would wait or walk.

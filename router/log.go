@@ -111,9 +111,17 @@ func (r *Router) Log(ctx context.Context, id string, e Entry) (*Lead, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, err := f.log(before, e, r.store.Now())
-		if err != nil {
-			return nil, err
+		c, fault := f.log(before, e, r.store.Now())
+		if fault != nil {
+			// What cannot be done may be what was just done: the first call of the same token closed the lead.
+			done, err := r.store.Called(ctx, store, e.Token)
+			if err != nil {
+				return nil, err
+			}
+			if done {
+				return before, nil
+			}
+			return nil, fault
 		}
 		if _, err := r.store.Put(ctx, store, c); err != nil {
 			return nil, err

@@ -1,8 +1,10 @@
 package router
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // A Record is an enquiry as it is kept beside its lead: personal, erased by forget.
@@ -44,6 +46,12 @@ func (l *Lead) Fill(records [][]byte) error {
 		l.merge(&rec.Enquiry)
 	}
 	return nil
+}
+
+// Write puts notes into a lead, in the order of their events.
+func (l *Lead) Write(notes []Note) {
+	l.Notes = notes
+	slices.SortFunc(l.Notes, func(a, b Note) int { return cmp.Compare(a.Event, b.Event) })
 }
 
 // merge adds what a later enquiry brings that is new.

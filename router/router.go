@@ -310,7 +310,7 @@ func retry[T any](ctx context.Context, f func() (T, error)) (T, error) {
 func oneOf(word string, words []string) bool { return slices.Contains(words, word) }
 
 // Find is the lead that somebody outside means: by an id that the lead came with, else by email, else by phone. It returns ErrNotFound
-// where there is none, and ErrAmbiguous where several leads of different customers fit.
+// where there is none, and ErrConflict where several open leads fit.
 func (r *Router) Find(ctx context.Context, rooftop string, ids []ID, email, phone string) (string, error) {
 	f, err := r.Rooftop(rooftop)
 	if err != nil {

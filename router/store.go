@@ -27,6 +27,8 @@ type Store interface {
 	Deal(ctx context.Context, rooftop string, d *Dealing) (Dealt, error)
 	// Put stores what became of a lead. It returns ErrConflict where c.Before.Version is no longer the lead's.
 	Put(ctx context.Context, rooftop string, c *Change) (seq int64, err error)
+	// Called says whether a Put with this token was carried out, within the last day.
+	Called(ctx context.Context, rooftop, token string) (bool, error)
 	// Floor admits and drops people by roster, schedule and hand, after setting what f sets, and tells who is on.
 	Floor(ctx context.Context, rooftop string, f *FloorCall) (FloorNow, error)
 	// Park notes a message without a lead.
@@ -217,19 +219,19 @@ type FloorPerson struct {
 
 // Parked is a message in which no lead was found, or none that could be read.
 type Parked struct {
-	ID       string    `json:"id"`
-	Now      time.Time `json:"at"`
-	Token    []byte    `json:"-"`
-	Place    []byte    `json:"-"`
-	Fate     string    `json:"fate"` // other or quarantined
-	Reason   string    `json:"reason"`
-	Where    string    `json:"where"` // mailbox/uidvalidity/uid
-	Arrived  time.Time `json:"arrived_at"`
-	Size     int       `json:"size"`
-	Raw      []byte    `json:"-"`
-	Kept     bool      `json:"kept"` // the raw message lies in the store
-	MaxBytes int64     `json:"-"`    // budget of all raw messages kept
-	KeepFor  time.Duration
+	ID       string        `json:"id"`
+	Now      time.Time     `json:"at"`
+	Token    []byte        `json:"-"`
+	Place    []byte        `json:"-"`
+	Fate     string        `json:"fate"` // other or quarantined
+	Reason   string        `json:"reason"`
+	Where    string        `json:"where"` // mailbox/uidvalidity/uid
+	Arrived  time.Time     `json:"arrived_at"`
+	Size     int           `json:"size"`
+	Raw      []byte        `json:"-"`
+	Kept     bool          `json:"kept"` // the raw message lies in the store
+	MaxBytes int64         `json:"-"`    // budget of all raw messages kept
+	KeepFor  time.Duration `json:"-"`
 }
 
 // Query selects leads.

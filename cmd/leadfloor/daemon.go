@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,6 +88,7 @@ func (d *daemon) run(ctx context.Context) error {
 	wg.Go(func() { d.watchRedis(ctx) })
 	wg.Go(func() { d.router.Run(ctx, tickEvery, d.ticked()) })
 	wg.Go(func() { d.boxes.run(ctx, mailboxes) })
+	wg.Go(func() { d.verify(ctx) })
 	wg.Wait()
 	return nil
 }
@@ -139,10 +142,48 @@ func (d *daemon) watchRedis(ctx context.Context) {
 					reasons = append(reasons, f.Reason)
 				}
 				d.metrics.RedisRisks(reasons)
-				d.metrics.RedisMemory(state.UsedMemory, state.MaxMemory)
 			}
 		}
+		if text, err := d.client.Info(ctx, "memory").Result(); err == nil {
+			d.metrics.RedisMemory(infoNumber(text, "used_memory"), infoNumber(text, "maxmemory"))
+		}
 		if !sleep(ctx, syncEvery) {
+			return
+		}
+	}
+}
+
+// infoNumber reads one number of an INFO text; 0 where it does not say.
+func infoNumber(text, name string) int64 {
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
+			n, _ := strconv.ParseInt(value, 10, 64) // no number: not known
+			return n
+		}
+	}
+	return 0
+}
+
+// verifyEvery is how often the books are verified by themselves. It reads the whole log, so not more often.
+const verifyEvery = 6 * time.Hour
+
+// verify balances the books of every store at the start and now and then, for the metric and the log.
+func (d *daemon) verify(ctx context.Context) {
+	for {
+		for _, f := range d.router.Rooftops() {
+			v, err := d.router.Verify(ctx, f.ID, nil)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				d.log.Error("books cannot be verified", "store", f.ID, "err", err)
+			case !v.OK():
+				d.log.Error("books do not balance; run leadfloor verify", "store", f.ID, "faults", len(v.Faults), "differences", len(v.Differences))
+			default:
+				d.log.Debug("books balance", "store", f.ID, "events", v.Head, "leads", v.Leads)
+			}
+		}
+		if !sleep(ctx, verifyEvery+rand.N(verifyEvery/6)) {
 			return
 		}
 	}

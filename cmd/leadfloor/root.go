@@ -69,6 +69,7 @@ func newRootCmd(e *env) *cobra.Command {
 	root.PersistentFlags().StringVar(&e.config, "config", cmp.Or(os.Getenv(configVariable), configDefault),
 		"configuration `FILE`; $"+configVariable+" names another default")
 	root.AddCommand(
+		newServeCmd(e),
 		newCheckCmd(e),
 		newParseCmd(e),
 		newLeadCmd(e),

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 
+	"leadfloor/adf"
 	"leadfloor/ingest"
 	"leadfloor/router"
 	"leadfloor/router/api"
@@ -72,7 +73,7 @@ type documents struct{ *ingest.Intake }
 func (x documents) Document(ctx context.Context, store string, doc []byte, key, actor string) ([]router.Taken, error) {
 	taken, notes, err := x.Intake.Document(ctx, store, doc, key, actor)
 	if errors.Is(err, ingest.ErrNoLead) {
-		return nil, &api.Rejected{Diagnostics: notes}
+		return nil, &api.Rejected{Diagnostics: append([]adf.Diagnostic{}, notes...)}
 	}
 	return taken, err
 }

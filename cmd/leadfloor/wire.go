@@ -58,7 +58,9 @@ func (s *StoreConfig) rooftop(c *Config) *router.Rooftop {
 // intake says which mailbox feeds which store.
 func (c *Config) intake() ingest.Config {
 	in := ingest.Config{Mailboxes: map[string]ingest.Feed{}, Stores: map[string]ingest.Rules{}, Keep: c.Retention.Quarantined}
-	match := func(m MatchConfig) ingest.Match { return ingest.Match{To: m.To, Vendor: m.Vendor, Provider: m.Provider} }
+	match := func(m MatchConfig) ingest.Match {
+		return ingest.Match{To: m.To, Vendor: m.Vendor, Provider: m.Provider}
+	}
 	for _, s := range c.Stores {
 		rules := ingest.Rules{Locale: ingest.Locale{Location: s.Location, Country: s.Country}}
 		for _, name := range slices.Sorted(maps.Keys(s.Desks)) {

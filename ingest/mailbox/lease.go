@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// leaseTTL is how long a holder that was heard of no more keeps the mailbox.
-const leaseTTL = time.Minute
+// leaseTTL is how long a holder that was heard of no more keeps the mailbox. With the wait of those who stand by, at most a third of it,
+// another holds the mailbox within 15 s of a kill.
+const leaseTTL = 10 * time.Second
 
 // releaseTimeout bounds the farewell to the ledger.
 const releaseTimeout = 2 * time.Second

@@ -62,6 +62,13 @@ func (s *Store) leads(ctx context.Context, store string, ids []string) ([]*route
 		if err := l.Fill(rec); err != nil {
 			return nil, err
 		}
+		notes := []router.Note{}
+		for name, text := range records[i].Val() {
+			if seq, err := strconv.ParseInt(strings.TrimPrefix(name, "x"), 10, 64); name[0] == 'x' && err == nil {
+				notes = append(notes, router.Note{Event: seq, Text: text})
+			}
+		}
+		l.Write(notes)
 		all = append(all, l)
 	}
 	return all, nil
@@ -194,6 +201,15 @@ func (s *Store) Find(ctx context.Context, store string, prints []router.Print) (
 		}
 	}
 	return all, nil
+}
+
+// Called says whether a call with this token was carried out.
+func (s *Store) Called(ctx context.Context, store, token string) (bool, error) {
+	n, err := s.rdb.Exists(ctx, keysOf(store).call(token)).Result()
+	if err != nil {
+		return false, fmt.Errorf("look up a call: %w", err)
+	}
+	return n == 1, nil
 }
 
 // Fallen returns the timers that fell due.

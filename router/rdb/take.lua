@@ -70,8 +70,9 @@ local function print_(lead)
 end
 
 local function arrival(disposition)
-  return table.concat({int(R.at), R.ch, R.src, disposition, R.idp, R.cop}, '|')
+  return table.concat({int(R.at), R.ch, R.src, disposition}, '|')
 end
+local prints = R.idp .. '|' .. R.cop
 
 local alive, former
 for _, id in ipairs(matches) do
@@ -85,8 +86,9 @@ for _, id in ipairs(matches) do
     local repeats = R.resend
     for i = n, math.max(1, n - 20), -1 do
       if repeats then break end
-      local t = redis.call('HGET', key, 't' .. i)
-      local at, ids, content = string.match(t, '^(%d+)|[^|]*|[^|]*|[^|]*|([^|]*)|([^|]*)$')
+      local t = redis.call('HMGET', key, 't' .. i, 'q' .. i)
+      local at = string.match(t[1], '^(%d+)|')
+      local ids, content = string.match(t[2] or '|', '^([^|]*)|([^|]*)$')
       if R.idp ~= '' and ids == R.idp then repeats = true
       elseif R.cop ~= '' and content == R.cop and math.abs(R.at - tonumber(at)) <= R.same then repeats = true end
     end
@@ -94,7 +96,7 @@ for _, id in ipairs(matches) do
       local set = {['t' .. (n + 1)] = arrival('duplicate'), n = int(n + 1)}
       count('dup|' .. label)
       local s = event('duplicate', id, R.by, set)
-      redis.call('HSET', key, 'v', int(s), 't' .. (n + 1), set['t' .. (n + 1)], 'n', set.n)
+      redis.call('HSET', key, 'v', int(s), 't' .. (n + 1), set['t' .. (n + 1)], 'n', set.n, 'q' .. (n + 1), prints)
       redis.call('HSET', record, 'r' .. (n + 1), ARGV[2])
       remember('d', id)
       flush()
@@ -141,7 +143,7 @@ if alive then
   end
   local i, out = sides()
   local s = event('touch', alive.id, R.by, set, deal_json({to = owner, cover = cover and cover.id, reason = 'same customer', ['in'] = cover and i, out = cover and out}))
-  local write = {'v', int(s)}
+  local write = {'v', int(s), 'q' .. (alive.n + 1), prints}
   for name, v in pairs(set) do
     if v ~= '' then write[#write + 1] = name; write[#write + 1] = v end
   end
@@ -209,7 +211,7 @@ count('recv|' .. label)
 count('touch|' .. label)
 if R.closed then count('closed|' .. label) end
 local s = event(kind, R.id, R.by, ARGV[5] .. ',' .. string.sub(cjson.encode(set), 2), deal_json({to = owner, cover = cover and cover.id, cost = cost, reason = reason, ['in'] = i, out = out}))
-local write = {'v', int(s)}
+local write = {'v', int(s), 'q1', prints}
 for name, v in pairs(set) do write[#write + 1] = name; write[#write + 1] = v end
 for n = 6, #ARGV do write[#write + 1] = ARGV[n] end
 redis.call('HSET', LEAD, unpack(write))

@@ -503,6 +503,19 @@ var suite = map[string]func(*testing.T, benchFor){
 		b.tick()
 		Want(t, "owed", b.figures().TurnoversOwed, 1)
 	},
+	"the same call again is answered though it closed the lead": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		id := b.Arrive(b.Next()).Lead
+		e := router.Entry{Kind: router.KindVoid, Reason: "spam", Token: "one", Note: "sent by a machine"}
+		b.log(id, e)
+		l := b.log(id, e)
+		Want(t, "state", l.State, router.Void)
+		Want(t, "notes", len(l.Notes), 1)
+		e.Token = "two"
+		if _, err := b.Log(t.Context(), id, e); err == nil {
+			t.Error("a void lead was made void again")
+		}
+	},
 	"void gives the turn back": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice", "bob")
 		id := b.Arrive(b.Next()).Lead

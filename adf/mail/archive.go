@@ -60,8 +60,7 @@ func (f *finder) zip(b []byte, depth int) {
 			continue
 		}
 		more := f.entry(r, "", depth)
-		r.Close()
-		if !more {
+		if r.Close() != nil || !more { // only a wrong use of the reader makes Close fail
 			return
 		}
 	}

@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"strings"
@@ -30,8 +29,19 @@ var tracePrefixes = [...]string{"arc-", "resent-", "x-spam", "x-rspam", "x-virus
 //
 // It reads the bytes once and parses no MIME.
 func Digest(raw []byte) [sha256.Size]byte {
-	h := sha256.New()
-	w := bufio.NewWriterSize(h, 8<<10)
+	h, newline := sha256.New(), []byte{'\n'}
+	buf := make([]byte, 0, 8<<10) // lines are short: hashed one by one they would cost twice
+	write := func(b []byte) {
+		if len(buf)+len(b) > cap(buf) {
+			h.Write(buf)
+			buf = buf[:0]
+		}
+		if len(b) > cap(buf) {
+			h.Write(b)
+			return
+		}
+		buf = append(buf, b...)
+	}
 	skip, first := false, true
 	for len(raw) > 0 {
 		line, rest := cutAnyLine(raw)
@@ -47,22 +57,22 @@ func Digest(raw []byte) [sha256.Size]byte {
 			skip = ok && isTrace(name)
 		}
 		if !skip {
-			w.Write(line)
-			w.WriteByte('\n')
+			write(line)
+			write(newline)
 		}
 		raw, first = rest, false
 	}
 	for len(raw) > 0 {
 		i := bytes.IndexByte(raw, '\r')
 		if i < 0 {
-			w.Write(raw)
+			write(raw)
 			break
 		}
-		w.Write(raw[:i])
-		w.WriteByte('\n')
-		raw = bytes.TrimPrefix(raw[i+1:], []byte{'\n'})
+		write(raw[:i])
+		write(newline)
+		raw = bytes.TrimPrefix(raw[i+1:], newline)
 	}
-	w.Flush() // a hash takes every write
+	h.Write(buf)
 	return [sha256.Size]byte(h.Sum(nil))
 }
 

@@ -49,7 +49,7 @@ func (f *finder) leaf(p *part, depth int) {
 		f.note(adf.Info, "tnef", "a part is Outlook's winmail.dat; it was searched for ADF, not unpacked")
 	}
 	// Tags are looked for in the bytes first: all charsets in use but UTF-16 write them alike, and most leaves have none.
-	if isUTF16(b) || hasSTAR(b) || findTag(b) >= 0 || findEscapedTag(b) != "" {
+	if isUTF16(b) || hasSTAR(b) || hasTag(b) {
 		if t := p.decoded(); f.text(t, isHTML(p.typ, t)) {
 			return
 		}
@@ -97,15 +97,17 @@ func (f *finder) text(t []byte, isHTML bool) bool {
 	if hasSTAR(t) {
 		f.star = true
 	}
-	tags, escaped := findTag(t) >= 0, findEscapedTag(t)
-	if !tags && escaped == "" {
+	tags := findTag(t) >= 0
+	at, escape := findEscapedTag(t)
+	if !tags && at < 0 {
 		return false
 	}
 	t = unquote(t)
 	if undecoded(t) {
 		t = decodeQuoted(t)
 		t = toUTF8(t, "")
-		tags, escaped = findTag(t) >= 0, findEscapedTag(t)
+		tags = findTag(t) >= 0
+		at, escape = findEscapedTag(t)
 	}
 	if tags {
 		s := t
@@ -118,12 +120,12 @@ func (f *finder) text(t []byte, isHTML bool) bool {
 	}
 	for range 3 {
 		switch {
-		case escaped == "":
+		case at < 0:
 			f.claims = true
 			return tags
-		case escaped[0] == '%':
-			t = unescapePercent(t[bytes.Index(t, []byte(escaped)):])
-		case escaped[0] == '\\':
+		case escape == '%':
+			t = unescapePercent(t[at:])
+		case escape == '\\':
 			t = unescapeJSON(t)
 		case isHTML:
 			t, isHTML = []byte(renderHTML(t)), false
@@ -136,7 +138,7 @@ func (f *finder) text(t []byte, isHTML bool) bool {
 		if findTag(t) >= 0 && f.parse(dropAutolinks(t)) {
 			return true
 		}
-		escaped = findEscapedTag(t)
+		at, escape = findEscapedTag(t)
 	}
 	f.claims = true
 	return false
@@ -248,6 +250,15 @@ func findTag(t []byte) int {
 	return -1
 }
 
+// hasTag reports whether t holds an opening adf or prospect tag, plain or escaped.
+func hasTag(t []byte) bool {
+	if findTag(t) >= 0 {
+		return true
+	}
+	at, _ := findEscapedTag(t)
+	return at >= 0
+}
+
 // tagAt returns adf or prospect where t begins with such a tag.
 func tagAt(t []byte) (name string, closing bool) {
 	t = t[1:]
@@ -269,7 +280,7 @@ func rootName(t []byte) string {
 		}
 		n++
 	}
-	name := ""
+	var name string
 	switch s := t[local:n]; {
 	case len(s) == 3 && strings.EqualFold(string(s), "adf"):
 		name = "adf"
@@ -287,21 +298,22 @@ func rootName(t []byte) string {
 // escapes are the ways in which a < comes escaped, in lower case.
 var escapes = [...]string{"&lt;", "&#60;", "&#060;", "&#x3c;", "&#x03c;", "&amp;lt;", "&amp;#60;", "%3c", "%253c", `\u003c`, `\x3c`}
 
-// findEscapedTag returns the escape, as written, of the first escaped opening adf or prospect tag; empty where there is none.
-func findEscapedTag(t []byte) string {
+// findEscapedTag returns where the first escaped opening adf or prospect tag stands, and the character that begins the escape; -1 where
+// there is none.
+func findEscapedTag(t []byte) (at int, escape byte) {
 	for i := 0; i < len(t); i++ {
 		j := bytes.IndexAny(t[i:], `&%\`)
 		if j < 0 {
-			return ""
+			return -1, 0
 		}
 		i += j
 		for _, e := range escapes {
 			if len(t)-i > len(e) && e[0] == t[i] && strings.EqualFold(string(t[i:i+len(e)]), e) && rootName(t[i+len(e):]) != "" {
-				return string(t[i : i+len(e)])
+				return i, e[0]
 			}
 		}
 	}
-	return ""
+	return -1, 0
 }
 
 // unescapePercent undoes percent escapes; and the plus signs of a query, where no blank was escaped in the other way.
@@ -370,7 +382,7 @@ func damage(p *adf.Prospect) int {
 func (f *finder) salvage(raw []byte) {
 	_, b := cutHeader(normalLines(raw), true)
 	switch {
-	case findTag(b) >= 0 || findEscapedTag(b) != "":
+	case hasTag(b):
 		f.text(toUTF8(b, ""), false)
 	case bytes.Contains(b, []byte("=3C")):
 		f.text(toUTF8(decodeQuoted(b), ""), false)

@@ -59,7 +59,9 @@ func entity(t *rapid.T, depth int, n *int) string {
 	case 1:
 		var b strings.Builder
 		q := quotedprintable.NewWriter(&b)
-		io.WriteString(q, body)
+		if _, err := io.WriteString(q, body); err != nil {
+			t.Fatal(err)
+		}
 		q.Close()
 		return h + "Content-Transfer-Encoding: Quoted-Printable\r\n\r\n" + b.String()
 	}

@@ -1,6 +1,9 @@
 package adf
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // A mender reads documents whose tags do not match, by what ADF 1.0 lets one expect: an element that does not belong into the open one closes
 // it, an end tag without a start tag gathers what would have stood in its element, and damaged tags are told by their likeness.
@@ -90,7 +93,8 @@ func (m *mender) closeUnclosed(p *parser, pos int) {
 		if tail := len(text) - len(p.local(p.cur)) - 2; tail > 0 && text[tail] == '/' && text[len(text)-1] == '>' &&
 			strings.EqualFold(text[tail+1:len(text)-1], p.local(p.cur)) {
 			p.note(CodeBrokenTag, n.start+int32(tail), p.cur)
-			end = int(n.start) + tail - 1
+			_, width := utf8.DecodeLastRuneInString(text[:tail])
+			end = int(n.start) + tail - width
 		}
 	}
 	p.close(end, pos, isUnclosed)
@@ -345,7 +349,7 @@ func (m *mender) unterminated(p *parser, n *node, local, junk, j int) (next int,
 	if e, k := m.prefixed(s, local, j); e != elOther {
 		p.note(CodeBrokenTag, int32(i), p.cur)
 		n.element, n.name, n.qname = e, short(k-local), short(k-i-1)
-		return k + 1, true
+		return past(s, k), true
 	}
 	nameEnd := i + 1 + int(n.qname)
 	if isLeaf(p.nodes[p.cur].element) || junk >= 0 {
@@ -387,9 +391,9 @@ func (m *mender) brokenStart(p *parser, i, local, j int) int {
 	n := node{tag: int32(i), attr: int32(len(p.attrs))}
 	if id, _, _ := find(&elementDictionary, s[local:j]); element(id).known() {
 		n.element, n.name, n.qname = element(id), short(j-local), short(j-i-1)
-		next, junk, self, whole := p.attributes(j + 1)
+		next, junk, self, whole := p.attributes(past(s, j))
 		if !whole || k >= 0 && next > j+k || junk >= 0 {
-			next = j + 1
+			next = past(s, j)
 			p.attrs = p.attrs[:n.attr]
 		}
 		if !whole && k < 0 {
@@ -409,9 +413,15 @@ func (m *mender) brokenStart(p *parser, i, local, j int) int {
 	if e == elOther || len(p.stack) > p.depth || p.full(i) {
 		return p.bareLess(i)
 	}
-	n.element, n.name, n.qname, n.start = e, short(end-local), short(end-i-1), int32(end+1)
+	n.element, n.name, n.qname, n.start = e, short(end-local), short(end-i-1), int32(past(s, end))
 	p.note(CodeBrokenTag, int32(i), p.cur)
-	return m.start(p, n, i, end+1)
+	return m.start(p, n, i, past(s, end))
+}
+
+// past returns where the character at i ends.
+func past(s string, i int) int {
+	_, width := utf8.DecodeRuneInString(s[i:])
+	return i + width
 }
 
 // likely reports whether two names differ by one letter at most, whatever their case: one that is changed, missing or in excess.

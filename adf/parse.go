@@ -60,10 +60,13 @@ func (e *StrictError) Error() string {
 // Parser reads ADF documents. The zero value has the defaults.
 type Parser struct {
 	MaxSize      int  // bytes; 10 MiB where 0
-	MaxDepth     int  // levels of elements; deeper ones become text; 64 where 0
+	MaxDepth     int  // levels of elements; deeper ones become text; 64 where 0, 1000 at most
 	MaxProspects int  // those beyond are left out; 100 where 0
 	Strict       bool // refuse every departure from ADF 1.0
 }
+
+// maxDepth is what MaxDepth may be at most, for the sake of recursion.
+const maxDepth = 1000
 
 // Parse reads the prospects in data with the defaults of Parser.
 func Parse(data []byte) (*Document, error) { return Parser{}.Parse(data) }
@@ -119,7 +122,7 @@ func (o Parser) parse(text string, odd, unwrapped bool) *Document {
 		findings [24]finding
 		stack    [66]int32
 	)
-	p := parser{src: text, depth: min(o.MaxDepth, 1000), nodes: nodes[:0], attrs: attrs[:0], findings: findings[:0], stack: stack[:0]}
+	p := parser{src: text, depth: min(o.MaxDepth, maxDepth), nodes: nodes[:0], attrs: attrs[:0], findings: findings[:0], stack: stack[:0]}
 	if !p.scan() {
 		p.mend = newMender(text)
 		p.scan()

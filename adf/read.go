@@ -105,7 +105,7 @@ func (r *reader) container(id int32, inADF bool) {
 		}
 		if s := r.stray(id); s != "" {
 			r.note(CodeStray, n.start, id)
-			r.doc.Extra = append(r.doc.Extra, Element{Text: s})
+			keepIn(&r.doc.Extra, Element{Text: s})
 		}
 	}
 	var loose []int32
@@ -131,7 +131,7 @@ func (r *reader) container(id int32, inADF bool) {
 			}
 		case n.element == elADF && !r.holdsProspect(c):
 			r.note(CodeUnknown, child.tag, c)
-			r.doc.Extra = append(r.doc.Extra, r.element(c))
+			keepIn(&r.doc.Extra, r.element(c))
 		default:
 			r.container(c, inADF)
 		}
@@ -422,7 +422,7 @@ func (r *reader) set(field *string, id int32, extra *[]Element) {
 	case *field == "":
 		*field = v
 	case v != "" && v != *field:
-		*extra = append(*extra, r.element(id))
+		keepIn(extra, r.element(id))
 	}
 }
 
@@ -495,7 +495,21 @@ func (r *reader) keep(extra *[]Element, id int32) {
 	if r.nodes[id].element == elWrapper && e.Text == "" && e.Children == nil {
 		return // what was in it has been lifted out
 	}
-	*extra = append(*extra, e)
+	keepIn(extra, e)
+}
+
+// keepIn adds to an Extra. There is one piece of text in each, behind the elements: so it is written, and so it is read again.
+func keepIn(extra *[]Element, e Element) {
+	last := len(*extra) - 1
+	switch {
+	case last < 0 || (*extra)[last].Name != "":
+		*extra = append(*extra, e)
+	case e.Name == "":
+		(*extra)[last].Text += "\n" + e.Text
+	default:
+		*extra = append(*extra, (*extra)[last])
+		(*extra)[last] = e
+	}
 }
 
 // keepStray puts the text that stands between the children of an element into Extra.
@@ -505,7 +519,7 @@ func (r *reader) keepStray(extra *[]Element, id int32) {
 	}
 	if s := r.stray(id); s != "" {
 		r.note(CodeStray, r.nodes[id].start, id)
-		*extra = append(*extra, Element{Text: s})
+		keepIn(extra, Element{Text: s})
 	}
 }
 

@@ -25,12 +25,14 @@ func (r *reader) prospect(p *Prospect, id int32) {
 		r.prospectChild(p, c)
 	}
 	r.keepStray(&p.Extra, id)
+	none(&p.IDs)
+	none(&p.Vehicles)
 }
 
 func (r *reader) prospectChild(p *Prospect, c int32) {
 	switch e := r.nodes[c].element; e {
 	case elID:
-		p.IDs = append(p.IDs, r.id(c))
+		r.addID(&p.IDs, c)
 	case elRequestDate:
 		r.set(&p.RequestDate, c, &p.Extra)
 		r.date(c, p.RequestDate)
@@ -76,7 +78,8 @@ func (r *reader) prospectChild(p *Prospect, c int32) {
 // addNested reads a prospect within another as one behind it. The outer one may move in memory thereby, so that the inner one waits.
 func (r *reader) addNested(c int32) { r.nested = append(r.nested, c) }
 
-func (r *reader) id(id int32) ID {
+// addID reads an identifier. One may hold its value in an attribute; one that holds nothing is left out.
+func (r *reader) addID(ids *[]ID, id int32) {
 	v := ID{Value: r.leaf(id), Sequence: r.attribute(id, atSequence), Source: r.attribute(id, atSource)}
 	if n, err := strconv.Atoi(v.Sequence); v.Sequence != "" && (err != nil || n < 1) {
 		r.noteWhat(CodeValue, r.nodes[id].tag, id, uint8(atSequence), true)
@@ -84,7 +87,9 @@ func (r *reader) id(id int32) ID {
 	if n := &r.nodes[id]; n.flags&isVariant != 0 && v.Source == "" {
 		v.Source = strings.ToLower(r.local(id))
 	}
-	return v
+	if v != (ID{}) {
+		*ids = append(*ids, v)
+	}
 }
 
 // date notes a date that the specification does not allow.
@@ -106,6 +111,8 @@ func (r *reader) customer(cu *Customer, id int32) {
 		r.customerChild(cu, c)
 	}
 	r.keepStray(&cu.Extra, id)
+	none(&cu.IDs)
+	none(&cu.Contacts)
 }
 
 func (r *reader) customerChild(cu *Customer, c int32) {
@@ -113,7 +120,7 @@ func (r *reader) customerChild(cu *Customer, c int32) {
 	case elContact:
 		r.addContact(&cu.Contacts, c, &cu.IDs, nil)
 	case elID:
-		cu.IDs = append(cu.IDs, r.id(c))
+		r.addID(&cu.IDs, c)
 	case elTimeframe:
 		r.timeframe(cu, c)
 	case elComments:
@@ -219,9 +226,7 @@ func (r *reader) contactChild(ct *Contact, c int32, ids *[]ID, url *string) bool
 		if ids == nil {
 			return false
 		}
-		if id := r.id(c); id != (ID{}) {
-			*ids = append(*ids, id)
-		}
+		r.addID(ids, c)
 	case elURL:
 		if url == nil {
 			return false
@@ -427,7 +432,7 @@ func (r *reader) vendor(v *Vendor, id int32) {
 	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
 		switch r.nodes[c].element {
 		case elID:
-			v.IDs = append(v.IDs, r.id(c))
+			r.addID(&v.IDs, c)
 		case elVendorName:
 			r.set(&v.Name, c, &v.Extra)
 		case elURL:
@@ -445,6 +450,8 @@ func (r *reader) vendor(v *Vendor, id int32) {
 		}
 	}
 	r.keepStray(&v.Extra, id)
+	none(&v.IDs)
+	none(&v.Contacts)
 }
 
 // count returns how many children of a kind a node has.
@@ -469,7 +476,7 @@ func (r *reader) provider(v *Provider, id int32) {
 	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
 		switch r.nodes[c].element {
 		case elID:
-			v.IDs = append(v.IDs, r.id(c))
+			r.addID(&v.IDs, c)
 		case elName, elPart:
 			v.Names = r.name(v.Names, c)
 		case elService:
@@ -490,4 +497,6 @@ func (r *reader) provider(v *Provider, id int32) {
 	none(&v.Names)
 	none(&v.Emails)
 	none(&v.Phones)
+	none(&v.IDs)
+	none(&v.Contacts)
 }

@@ -18,6 +18,7 @@ func (r *reader) vehicle(v *Vehicle, id int32) {
 		r.vehicleChild(v, c)
 	}
 	r.keepStray(&v.Extra, id)
+	none(&v.IDs)
 	none(&v.Odometers)
 	none(&v.ColorCombinations)
 	none(&v.Prices)
@@ -27,7 +28,7 @@ func (r *reader) vehicle(v *Vehicle, id int32) {
 func (r *reader) vehicleChild(v *Vehicle, c int32) {
 	switch e := r.nodes[c].element; e {
 	case elID:
-		v.IDs = append(v.IDs, r.id(c))
+		r.addID(&v.IDs, c)
 	case elYear:
 		r.set(&v.Year, c, &v.Extra)
 	case elMake:

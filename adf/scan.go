@@ -398,7 +398,7 @@ func (p *parser) endTag(i int) int {
 		} else {
 			after = j
 			if j < len(s) && s[j] != '<' && class[s[j]]&classSpace == 0 {
-				after++
+				after = past(s, j)
 			}
 		}
 		p.note(CodeBrokenTag, int32(i), p.cur)

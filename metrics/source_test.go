@@ -52,8 +52,10 @@ func (s *source) Figures(ctx context.Context, store string) (*router.Figures, er
 		select {
 		case <-gate:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("read the figures: %w", ctx.Err())
 		}
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("read the figures: %w", ctx.Err())
 	}
 	if err != nil {
 		return nil, err

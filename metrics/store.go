@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -78,7 +79,7 @@ type counter struct {
 }
 
 func newStores(source Source, log *slog.Logger) *stores {
-	c := &stores{source: source, log: log, clocks: map[string]*prometheus.Desc{}}
+	c := &stores{source: source, log: log, clocks: map[string]*prometheus.Desc{}, marks: map[string]*mark{}}
 	plain := func(name, help string, labels ...string) *prometheus.Desc {
 		d := prometheus.NewDesc(name, help, labels, nil)
 		c.descs = append(c.descs, d)
@@ -179,29 +180,32 @@ func (c *stores) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// order is the order to read stores in: those that could not be read the last time come last. Should they hang again, the others have
-// been read by then.
+// order is the order to read stores in: those whose last read took longest come last. Should many hang, every scrape finds out some of
+// them and gets further, until those that do not hang have all been read before.
 func (c *stores) order(rooftops []*router.Rooftop) []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var order, last []int
+	order, took := make([]int, len(rooftops)), make([]time.Duration, len(rooftops))
 	for i, f := range rooftops {
-		if m := c.marks[f.ID]; m != nil && m.failed {
-			last = append(last, i)
-		} else {
-			order = append(order, i)
+		order[i] = i
+		if m := c.marks[f.ID]; m != nil {
+			took[i] = m.took
 		}
 	}
-	return append(order, last...)
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(took[a], took[b]) })
+	return order
 }
 
-// readers bounds how many stores are read at once. Redis clients pool fewer connections to a node.
-const readers = 32
+// readers bounds how many stores are read at once: fewer than the connections that a Redis client pools, so that leads need not wait for
+// a scrape.
+const readers = 8
 
 // A reading is what came of reading one store.
 type reading struct {
 	figures *router.Figures
 	err     error
+	begun   bool // its turn came in time
+	took    time.Duration
 }
 
 var errNoEpoch = errors.New("the store has no epoch: its keys are gone")
@@ -220,12 +224,17 @@ func (c *stores) read(rooftops []*router.Rooftop, order []int) []reading {
 	for range min(readers, len(order)) {
 		wg.Go(func() {
 			for i := range next {
+				if err := ctx.Err(); err != nil {
+					readings[i] = reading{err: err}
+					continue
+				}
+				start := time.Now()
 				f, err := c.source.Figures(ctx, rooftops[i].ID)
 				if err == nil && f.Epoch.UnixMilli() <= 0 {
 					// An emptied Redis answers readily. Its zeros are not the store's, and would clear every alert.
 					err = errNoEpoch
 				}
-				readings[i] = reading{f, err}
+				readings[i] = reading{figures: f, err: err, begun: true, took: time.Since(start)}
 			}
 		})
 	}
@@ -233,26 +242,26 @@ func (c *stores) read(rooftops []*router.Rooftop, order []int) []reading {
 	return readings
 }
 
-// note keeps what became of each store's reading, forgets stores that are gone, and says whether all could be read. It logs when that
-// changes.
+// note keeps how long each store took and says whether all could be read. It logs when that changes. The marks of a store that is taken
+// out of the configuration stay, for it may come back.
 func (c *stores) note(rooftops []*router.Rooftop, readings []reading) bool {
-	marks := make(map[string]*mark, len(rooftops))
 	failed, first := 0, 0
 	for i, f := range rooftops {
 		m := c.marks[f.ID]
 		if m == nil {
 			m = &mark{}
+			c.marks[f.ID] = m
 		}
-		m.failed = readings[i].err != nil
-		if m.failed {
+		if readings[i].begun {
+			m.took = readings[i].took
+		}
+		if readings[i].err != nil {
 			if failed == 0 {
 				first = i
 			}
 			failed++
 		}
-		marks[f.ID] = m
 	}
-	c.marks = marks
 	switch {
 	case failed > 0 && !c.down:
 		c.log.Warn("figures of stores cannot be read", "stores", failed, "store", rooftops[first].ID, "err", readings[first].err)
@@ -368,7 +377,7 @@ func spread(f *router.Rooftop, g *router.Figures) int64 {
 type mark struct {
 	epoch         time.Time
 	counts, turns map[string]int64
-	failed        bool // the store could not be read at the last scrape
+	took          time.Duration // the last read
 }
 
 func (m *mark) raise(g *router.Figures) {

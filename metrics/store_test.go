@@ -199,7 +199,7 @@ func TestUnreadableStore(t *testing.T) {
 	}
 }
 
-// What was held while the store could not be read is still held afterwards.
+// What was held before a store could not be read, or was not configured, is still held afterwards.
 func TestMarksOutliveAnOutage(t *testing.T) {
 	s := newSource(rooftop("main-street"))
 	h := metrics.New(options(s)).Handler()
@@ -210,6 +210,11 @@ func TestMarksOutliveAnOutage(t *testing.T) {
 	want(t, scrape(t, h), map[string]float64{received: absent})
 	s.Fail("main-street", nil)
 	s.Set("main-street", &router.Figures{Epoch: epoch, Counts: map[string]int64{"recv|autotrader": 998}})
+	want(t, scrape(t, h), map[string]float64{received: 1000})
+
+	s.Configure()
+	want(t, scrape(t, h), map[string]float64{received: absent})
+	s.Configure(rooftop("main-street"))
 	want(t, scrape(t, h), map[string]float64{received: 1000})
 }
 

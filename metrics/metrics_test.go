@@ -257,7 +257,7 @@ func TestContract(t *testing.T) {
 				class = "Store class: read from Redis, the same from every replica; aggregate with m"
 			}
 		}
-		if help := f.GetHelp(); !strings.Contains(help, ". "+class) || !strings.HasSuffix(help, ".") && !strings.HasSuffix(help, "without (instance, pod).") {
+		if help := f.GetHelp(); !strings.Contains(help, ". "+class) || !strings.HasSuffix(help, ".") {
 			t.Errorf("HELP of %s is %q, want sentences with %q", name, help, class)
 		}
 		for _, metric := range f.Metric {

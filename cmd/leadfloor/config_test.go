@@ -197,6 +197,22 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestStart(t *testing.T) {
+	for text, want := range map[string]mailbox.Start{"all": mailbox.All, "now": mailbox.Now, "0s": mailbox.Now, "2d": mailbox.Start(2 * day)} {
+		c := parse(t, `
+redis: {url: redis://127.0.0.1}
+stores:
+  - id: main
+    timezone: UTC
+    roster: [{id: alice}]
+    mailboxes: [{name: leads, address: "imap.example.com:993", username: u, password_file: secret, start: `+text+`}]
+`)
+		if got := c.Stores[0].Mailboxes[0].Start; got != want {
+			t.Errorf("start %s = %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestCalendars(t *testing.T) {
 	c := parse(t, `
 listen: 127.0.0.1:8080
@@ -269,6 +285,7 @@ stores:
 func TestHostileFilesEnd(t *testing.T) {
 	people := "[" + strings.Repeat("{id: a}, ", 2000) + "]"
 	stores := strings.Repeat("  - {id: s, timezone: UTC, roster: *p}\n", 5000)
+	want := map[string]string{"aliases": "unfold to too much", "merge cycle": "nested too deep"}
 	for name, text := range map[string]string{
 		"aliases":     "listen: 127.0.0.1:1\nredis: {url: redis://h}\npublic_url: &p " + people + "\nstores:\n" + stores,
 		"alias cycle": "listen: 127.0.0.1:1\nredis: {url: redis://h}\nstores: &s\n  - {id: a, timezone: UTC, roster: *s}\n",
@@ -284,6 +301,9 @@ func TestHostileFilesEnd(t *testing.T) {
 			}
 			if len(faults) > maxFaults {
 				t.Errorf("%d faults, want at most %d", len(faults), maxFaults)
+			}
+			if !strings.Contains(err.Error(), want[name]) {
+				t.Errorf("Parse: %.300v, want %q among the faults", err, want[name])
 			}
 		})
 	}
@@ -328,7 +348,7 @@ func TestWarnings(t *testing.T) {
 		{"a good file", `
 listen: 127.0.0.1:8080
 redis: {url: redis://127.0.0.1}
-stores: [{id: main, timezone: UTC, hours: {mon-fri: "09:00-20:00"}, managers: [{id: mia}], roster: [{id: alice}]}]
+stores: [{id: main, timezone: UTC, hours: {mon-fri: "09:00-20:00"}, managers: [{id: mia, email: mia@example.com}], roster: [{id: alice}, {id: mia, email: mia@example.com}]}]
 `, nil},
 		{"as little as possible", minimal, []string{"always open", "alice, the first on the roster"}},
 		{"everything", `

@@ -138,6 +138,7 @@ func (r *reader) syntax(data []byte, err error) {
 func (r *reader) visit(n *yaml.Node) (*yaml.Node, bool) {
 	r.visits++
 	if r.visits == maxVisits {
+		r.faults = r.faults[:min(len(r.faults), maxFaults-1)] // this one is always told
 		r.fault(n, "", "the aliases of this file unfold to too much")
 	}
 	if n.Kind == yaml.AliasNode {

@@ -63,7 +63,7 @@ func TestExitCodes(t *testing.T) {
 
 func TestConfigFlag(t *testing.T) {
 	t.Setenv(configVariable, "testdata/config/faults/mode.yaml")
-	if _, _, stderr := command(t, "check"); !strings.Contains(stderr, "mode.yaml:7") {
+	if _, _, stderr := command(t, "check"); !strings.HasPrefix(stderr, "testdata/config/faults/mode.yaml:7: ") {
 		t.Errorf("standard error = %q, want the faults of the file that $%s names", stderr, configVariable)
 	}
 	if _, _, stderr := command(t, "check", "--config", "testdata/config/faults/country.yaml"); !strings.Contains(stderr, "country.yaml:7") {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 
 	"leadfloor/adf"
 	"leadfloor/ingest"
@@ -17,12 +19,28 @@ import (
 // routes are all that the daemon answers.
 func (d *daemon) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", api.New(api.Options{Router: d.router, Intake: documents{d.intake}, Auth: d.auth, Log: d.log}))
+	mux.Handle("/api/v1/", d.own(api.New(api.Options{Router: d.router, Intake: documents{d.intake}, Auth: d.auth, Log: d.log})))
 	mux.Handle("GET /metrics", d.metrics.Handler())
-	mux.Handle("POST /-/reload", d.auth.Require(api.Admin, http.HandlerFunc(d.serveReload)))
+	mux.Handle("POST /-/reload", d.own(d.auth.Require(api.Admin, http.HandlerFunc(d.serveReload))))
 	mux.HandleFunc("GET /{$}", d.serveHome)
 	d.health(mux)
 	return mux
+}
+
+// own lets through only what was asked of this machine by name or address, while there are no tokens: a page that somebody opens in a
+// browser here can have its own name point to this address, and would otherwise act as the admin.
+func (d *daemon) own(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if len(d.cfg.Load().Auth.Tokens) == 0 && !loopback(strings.Trim(host, "[]")) {
+			say(w, http.StatusForbidden, "without tokens leadfloor answers only to localhost and its addresses\n")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // health is what the second listener answers alone.

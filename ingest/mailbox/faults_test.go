@@ -494,7 +494,7 @@ func TestNoIdleIsPolled(t *testing.T) {
 func TestNonsenseIsSurvived(t *testing.T) {
 	for _, line := range []string{
 		"* VANISHED 1:3", `* 1 FETCH (X-GM-MSGID 1)`, `* OK [Error="Microsoft.Exchange.Error"] x`, "* 1 FETCH (ENVELOPE (broken",
-		"\x00\x01\x02", "* 4294967296 EXISTS", "T999 OK who?", "+ go on",
+		"* CAPABILITY IMAP4rev1 (", "* OK [CAPABILITY(x)] y", "T0 OK [capability IMAP4rev1(", "\x00\x01\x02", "* 4294967296 EXISTS", "T999 OK who?", "+ go on",
 	} {
 		t.Run(line, func(t *testing.T) {
 			scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {

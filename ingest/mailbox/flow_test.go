@@ -20,7 +20,7 @@ import (
 // onBoth runs a test against the server in memory and against Dovecot.
 func onBoth(t *testing.T, test func(t *testing.T, s *mailtest.Server)) {
 	t.Run("memory", func(t *testing.T) { test(t, mailtest.Memory(t)) })
-	t.Run("dovecot", func(t *testing.T) { test(t, dovecot.Account(t)) })
+	t.Run("dovecot", func(t *testing.T) { test(t, dovecotAccount(t)) })
 }
 
 func settled(fate ingest.Fate, n int) func(mailtest.Observed) bool {

@@ -17,16 +17,28 @@ import (
 )
 
 // dovecot is shared by all tests, each on its own account, but for those that restart it.
-var dovecot *mailtest.Server
+var (
+	shared  *mailtest.Server
+	dovecot = sync.OnceValues(func() (s *mailtest.Server, err error) {
+		shared, err = mailtest.StartDovecot()
+		return shared, err
+	})
+)
+
+func dovecotAccount(t testing.TB) *mailtest.Server {
+	t.Helper()
+	s, err := dovecot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Account(t)
+}
 
 func TestMain(m *testing.M) {
-	var err error
-	if dovecot, err = mailtest.StartDovecot(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
 	code := m.Run()
-	dovecot.Stop()
+	if shared != nil {
+		shared.Stop()
+	}
 	os.Exit(code)
 }
 

@@ -100,7 +100,7 @@ func (d *deadable) Close() error {
 
 // The same over TCP through a proxy that falls silent: Run ends all the same, at once.
 func TestStopOverADeadConnection(t *testing.T) {
-	s := dovecot.Account(t)
+	s := dovecotAccount(t)
 	p := mailtest.NewProxy(t, s.Addr)
 	r := rigFor(s)
 	r.cfg.Address = p.Addr
@@ -155,7 +155,7 @@ func TestNoGoroutineIsLeftAfter200Reconnects(t *testing.T) {
 }
 
 func TestLatencyByIdle(t *testing.T) {
-	s := dovecot.Account(t)
+	s := dovecotAccount(t)
 	r := rigFor(s)
 	r.cfg.PollInterval = time.Hour
 	handled := make(chan time.Time, 1)
@@ -196,7 +196,7 @@ func delivered(t *testing.T, s *mailtest.Server) (raws [][]byte) {
 }
 
 func TestCheck(t *testing.T) {
-	s := dovecot.Account(t)
+	s := dovecotAccount(t)
 	s.Append(t, arrived, leads(1, 3)...)
 	good := rigFor(s).cfg
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")
@@ -269,7 +269,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestConfigValidate(t *testing.T) {
-	good := rigFor(dovecot).cfg
+	good := newRig("localhost:143", "store", nil).cfg
 	if err := good.Validate(); err != nil {
 		t.Errorf("Validate = %v, want nil", err)
 	}
@@ -332,7 +332,7 @@ func TestMemoryOfALargeFolder(t *testing.T) {
 // same client, in turns.
 func BenchmarkCatchUp(b *testing.B) {
 	const mails = 10_000
-	s := dovecot.Account(b)
+	s := dovecotAccount(b)
 	raws := make([][]byte, mails)
 	for i := range raws {
 		raws[i] = append(lead(i), strings.Repeat("A line of some words, as mails have them.\r\n", 70)...)

@@ -94,33 +94,27 @@ func connect(ctx context.Context, cfg Config, dial dialFunc) (*session, error) {
 		created: make(map[string]bool),
 	}
 	s.stop = context.AfterFunc(ctx, func() { s.conn.Close() })
-	opts := &imapclient.Options{
-		TLSConfig:             tlsConfig(cfg),
-		UnilateralDataHandler: &imapclient.UnilateralDataHandler{Mailbox: s.noticed},
-	}
-	switch cfg.TLS {
-	case TLSImplicit:
-		conn := tls.Client(s.conn, opts.TLSConfig)
-		err = s.do(ctx, tlsTimeout, smallAnswer, func() error { return conn.HandshakeContext(ctx) })
-		if err != nil {
-			s.stop()
-			s.conn.Close()
-			return nil, ofTLS(err)
-		}
-		s.client = imapclient.New(conn, opts)
-	case TLSStartTLS:
-		err = s.do(ctx, tlsTimeout, smallAnswer, func() error {
-			s.client, err = imapclient.NewStartTLS(s.conn, opts)
-			return err
+	opts := &imapclient.Options{UnilateralDataHandler: &imapclient.UnilateralDataHandler{Mailbox: s.noticed}}
+	var conn net.Conn = s.conn
+	greeting := ""
+	if cfg.TLS != TLSNone {
+		err = s.do(ctx, tlsTimeout, smallAnswer, func() (err error) {
+			if cfg.TLS == TLSStartTLS {
+				greeting = "* OK greeted before\r\n" // go-imap waits for one
+				conn, err = startTLS(ctx, s.conn, tlsConfig(cfg))
+				return err
+			}
+			private := tls.Client(s.conn, tlsConfig(cfg))
+			conn = private
+			return private.HandshakeContext(ctx)
 		})
 		if err != nil {
 			s.stop()
 			s.conn.Close()
 			return nil, ofTLS(err)
 		}
-	default:
-		s.client = imapclient.New(s.conn, opts)
 	}
+	s.client = imapclient.New(newWire(conn, s.conn, greeting), opts)
 	err = s.do(ctx, greetingTimeout, smallAnswer, func() error {
 		if err := s.client.WaitGreeting(); err != nil {
 			return err

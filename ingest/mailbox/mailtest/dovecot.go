@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,7 +33,8 @@ func Dovecot(t testing.TB) *Server {
 	return s
 }
 
-// StartDovecot is Dovecot for a TestMain, which must call Stop. Its tests share the server by Account.
+// StartDovecot is Dovecot for a TestMain, which must call Stop. Its tests share the server by Account. On Linux the server
+// ends with the process at the latest.
 func StartDovecot() (*Server, error) {
 	binary, err := dovecotBinary()
 	if err != nil {
@@ -222,15 +224,21 @@ func (b *dovecotBackend) start() error {
 	var out bytes.Buffer
 	cmd := exec.Command(b.binary, "-F", "-c", filepath.Join(b.dir, "dovecot.conf"))
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start dovecot: %w", err)
-	}
-	ended := make(chan struct{})
+	cmd.SysProcAttr = processGroup()
+	ended, started := make(chan struct{}), make(chan error)
 	go func() {
-		cmd.Wait()
+		// A process that ends with its parent ends with the very thread that began it.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			cmd.Wait()
+		}
 		close(ended)
 	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("start dovecot: %w", err)
+	}
 	b.cmd, b.ended = cmd, ended
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -282,7 +290,6 @@ func (b *dovecotBackend) end(how syscall.Signal) {
 
 func (b *dovecotBackend) kill() { b.end(syscall.SIGKILL) }
 
-// restart keeps the folder, remove ends it.
 func (b *dovecotBackend) stop() { b.end(syscall.SIGTERM) }
 
 func (b *dovecotBackend) remove() {

@@ -38,6 +38,7 @@ type Server struct {
 
 type backend interface {
 	dial(ctx context.Context, network, addr string) (net.Conn, error)
+	remove()      // for good
 	stop()        // politely
 	kill()        // at once
 	start() error // again, with the same mail at the same addresses
@@ -51,7 +52,7 @@ func (s *Server) Dial(ctx context.Context, network, addr string) (net.Conn, erro
 }
 
 // Stop ends the server. A Server that was given a testing.TB stops by itself.
-func (s *Server) Stop() { s.backend.stop() }
+func (s *Server) Stop() { s.backend.remove() }
 
 // Account gives the same server with a new, empty account, so that tests can share a server.
 func (s *Server) Account(t testing.TB) *Server {

@@ -156,7 +156,8 @@ func (b *memoryBackend) stop() {
 	b.wg.Wait()
 }
 
-func (b *memoryBackend) kill() { b.stop() }
+func (b *memoryBackend) kill()   { b.stop() }
+func (b *memoryBackend) remove() { b.stop() }
 
 func (b *memoryBackend) account() (string, error) {
 	b.mu.Lock()

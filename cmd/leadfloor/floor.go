@@ -90,7 +90,7 @@ func showFloor(cmd *cobra.Command, e *env, store string, f *format) error {
 func floorTable(now router.FloorNow, zone *time.Location, f *format) table {
 	t := table{columns: []string{"id", "name", "status", "by", "until", "eligible", "turns", "pass", "untouched"}, items: now}
 	for _, p := range now.People {
-		until := "-"
+		until := ""
 		if p.Until != nil {
 			until = f.stamp(*p.Until, zone)
 		}

@@ -74,6 +74,12 @@ func newLeadListCmd(e *env) *cobra.Command {
 			if l.limit < 1 {
 				return fmt.Errorf("--limit %d: want at least 1", l.limit)
 			}
+			if l.quarantined && l.other {
+				return errors.New("--quarantined and --other are two lists: ask for one")
+			}
+			if (l.quarantined || l.other) && cmp.Or(l.state, l.owner, l.source) != "" {
+				return errors.New("messages without a lead have no state, owner or source: leave --state, --owner and --source out")
+			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -93,12 +99,6 @@ func newLeadListCmd(e *env) *cobra.Command {
 	flags.IntVar(&l.limit, "limit", defaultList, "how many at most")
 	flags.BoolVar(&l.quarantined, "quarantined", false, "list the messages that are held because no lead could be read from them")
 	flags.BoolVar(&l.other, "other", false, "list the messages that hold no lead")
-	for _, list := range []string{"quarantined", "other"} {
-		for _, filter := range []string{"state", "owner", "source"} {
-			cmd.MarkFlagsMutuallyExclusive(list, filter)
-		}
-	}
-	cmd.MarkFlagsMutuallyExclusive("quarantined", "other")
 	f = formatFlag(cmd, formatTable, formatJSON, formatCSV)
 	return cmd
 }
@@ -120,11 +120,6 @@ func listLeads(ctx context.Context, e *env, s *session, l listing, f *format) er
 		return listParked(ctx, e, s, rooftop, l, f)
 	}
 	q := router.Query{State: router.State(l.state), Owner: l.owner}
-	if l.owner != "" {
-		if err := mustEmploy(rooftop, l.owner); err != nil {
-			return err
-		}
-	}
 	if l.source != "" {
 		q.Source = router.Slug(l.source)
 	}
@@ -138,10 +133,15 @@ func listLeads(ctx context.Context, e *env, s *session, l listing, f *format) er
 		}
 		all, more = append(all, page...), q.Cursor != ""
 	}
+	if len(all) == 0 && l.owner != "" { // whoever left may still own leads
+		if err := mustEmploy(rooftop, l.owner); err != nil {
+			return err
+		}
+	}
 	t := table{columns: []string{"id", "arrived", "due", "state", "owner", "source", "customer", "vehicle"}, items: all}
 	now := s.router.Now()
 	for _, x := range all {
-		due := "-"
+		due := ""
 		switch {
 		case x.DueAt == nil:
 		case f.is == formatCSV:
@@ -207,7 +207,7 @@ func customerName(l *router.Lead) string {
 	case len(c.Phones) > 0:
 		return cmp.Or(c.Phones[0].E164, c.Phones[0].Raw)
 	}
-	return "-"
+	return ""
 }
 
 func wholeName(n router.Name) string {
@@ -220,12 +220,12 @@ const tradeIn = "trade-in"
 // vehicleNames names the first vehicle that a customer wants, and says how many more there are.
 func vehicleNames(all []router.Vehicle) string {
 	if len(all) == 0 {
-		return "-"
+		return ""
 	}
 	i := max(0, slices.IndexFunc(all, func(v router.Vehicle) bool { return v.Interest != tradeIn }))
-	name := cmp.Or(vehicleName(&all[i]), "-")
+	name := vehicleName(&all[i])
 	if len(all) > 1 {
-		name += fmt.Sprintf(" +%d", len(all)-1)
+		name = strings.TrimSpace(fmt.Sprintf("%s +%d", name, len(all)-1))
 	}
 	return name
 }
@@ -440,11 +440,11 @@ func vehicleDetails(v *router.Vehicle) string {
 func touchTable(f *router.Rooftop, l *router.Lead) table {
 	t := table{columns: []string{"n", "arrived", "channel", "source", "was", "asked", "id"}}
 	for _, x := range l.Touches {
-		asked, id := "-", "-"
+		asked, id := "", ""
 		if q := x.Enquiry; q != nil {
-			asked = cmp.Or(q.RequestedAt, "-")
+			asked = q.RequestedAt
 			if len(q.IDs) > 0 {
-				id = cmp.Or(strings.TrimSpace(q.IDs[0].Value+" "+q.IDs[0].Source), "-")
+				id = strings.TrimSpace(q.IDs[0].Value + " " + q.IDs[0].Source)
 			}
 		}
 		t.rows = append(t.rows, []string{
@@ -460,7 +460,7 @@ func clockTable(f *router.Rooftop, l *router.Lead, now time.Time) table {
 	at := func(t time.Time) string { return t.In(f.Location).Format(toTheSecond) }
 	running := func(c router.Clock, start time.Time) {
 		if !start.IsZero() {
-			t.rows = append(t.rows, []string{string(c), at(start), "running", spell(now.Sub(start)), spell(openTime(f, start, now)), "-", "-"})
+			t.rows = append(t.rows, []string{string(c), at(start), "running", spell(now.Sub(start)), spell(openTime(f, start, now)), "", ""})
 		}
 	}
 	if l.State == router.Waiting {
@@ -472,7 +472,7 @@ func clockTable(f *router.Rooftop, l *router.Lead, now time.Time) table {
 	}{{router.ClockAttempt, l.Running.Attempt}, {router.ClockResponse, l.Running.Response}, {router.ClockContact, l.Running.Contact}} {
 		if s, ok := l.Stops[c.clock]; ok {
 			t.rows = append(t.rows, []string{
-				string(c.clock), at(s.Started), at(s.At), spell(seconds(s.WallSeconds)), spell(seconds(s.OpenSeconds)), string(s.How), cmp.Or(s.By, "-"),
+				string(c.clock), at(s.Started), at(s.At), spell(seconds(s.WallSeconds)), spell(seconds(s.OpenSeconds)), string(s.How), s.By,
 			})
 		}
 		running(c.clock, c.start)
@@ -527,17 +527,17 @@ func whyTable(f *router.Rooftop, events []router.Event) table {
 	for i := range events {
 		e := &events[i]
 		e.Set, e.Counts = nil, nil // how the store keeps it
-		to, eligible, skipped := "-", "-", "-"
+		var to, eligible, skipped string
 		if d := e.Deal; d != nil {
-			to = cmp.Or(d.To, "-")
+			to = d.To
 			if d.Cover != "" {
 				to += ", covered by " + d.Cover
 			}
-			eligible, skipped = cmp.Or(standings(d.In), "-"), cmp.Or(pairs(d.Out), "-")
+			eligible, skipped = standings(d.In), pairs(d.Out)
 		}
 		t.rows = append(t.rows, []string{
-			strconv.FormatInt(e.Seq, 10), e.At.In(f.Location).Format(toTheSecond), string(e.Kind), to, cmp.Or(e.By, e.Actor, "-"),
-			cmp.Or(grounds(e), "-"), eligible, skipped,
+			strconv.FormatInt(e.Seq, 10), e.At.In(f.Location).Format(toTheSecond), string(e.Kind), to, cmp.Or(e.By, e.Actor),
+			grounds(e, f.Location), eligible, skipped,
 		})
 	}
 	t.items = events
@@ -561,7 +561,8 @@ func pairs(m map[string]string) string {
 	return strings.Join(keys, ", ")
 }
 
-func grounds(e *router.Event) string {
+// grounds tells why something was decided, or what was told.
+func grounds(e *router.Event, zone *time.Location) string {
 	var parts []string
 	if d := e.Deal; d != nil {
 		parts = append(parts, d.Reason)
@@ -575,7 +576,11 @@ func grounds(e *router.Event) string {
 			parts = append(parts, "missed by "+strings.Join(d.Missed, " and "))
 		}
 	}
-	return list(append(parts, pairs(e.Detail))...)
+	told := maps.Clone(e.Detail)
+	if at, err := time.Parse(time.RFC3339, told["at"]); err == nil {
+		told["at"] = at.In(zone).Format(toTheSecond)
+	}
+	return list(append(parts, pairs(told))...)
 }
 
 const leadLogLong = `log stores what somebody did about a lead, or what the customer said. KIND is one of
@@ -612,7 +617,7 @@ func newLeadLogCmd(e *env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return logLead(cmd.Context(), e, args[0], entry, &at) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&entry.By, "by", "", "id of `WHO` did it")
+	flags.StringVar(&entry.By, "by", "", "id of `WHO` did it; the owner where it is left out")
 	flags.StringVar(&entry.Channel, "channel", "", "how: call, email, text, visit, ...")
 	flags.Var(&at, "at", "when it happened, now by default: RFC 3339, HH:MM today on the store's clock, or -10m")
 	flags.StringVar(&entry.Outcome, "outcome", "", "what came of it; of a turnover taken, saved, appointment or lost")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -74,20 +75,22 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// writeTable aligns columns, numbers to the right. Cells hold what strangers wrote into their mail: what could steer a terminal is dropped.
+// writeTable aligns columns, numbers to the right, with a dash where there is nothing. Cells hold what strangers wrote into their mail: what
+// could steer a terminal is dropped.
 func (t table) writeTable(w io.Writer) error {
 	lines := make([][]string, 0, 1+len(t.rows))
 	lines = append(lines, t.columns)
 	width := make([]int, len(t.columns))
 	right := make([]bool, len(t.columns))
 	for i := range right {
-		right[i] = len(t.rows) > 0
+		nothing := func(row []string) bool { return row[i] == "" || row[i] == "-" }
+		right[i] = !slices.ContainsFunc(t.rows, func(row []string) bool { return !nothing(row) && !isNumber(row[i]) }) &&
+			slices.ContainsFunc(t.rows, func(row []string) bool { return !nothing(row) })
 	}
 	for _, row := range t.rows {
 		clean := make([]string, len(row))
 		for i, cell := range row {
-			clean[i] = printable(cell)
-			right[i] = right[i] && (clean[i] == "" || clean[i] == "-" || isNumber(clean[i]))
+			clean[i] = cmp.Or(printable(cell), "-")
 		}
 		lines = append(lines, clean)
 	}

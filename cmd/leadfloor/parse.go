@@ -195,11 +195,11 @@ func (p *parsed) writeText(w io.Writer, apart bool) error {
 			if d.Severity != group.severity {
 				continue
 			}
-			line := "-"
+			line := ""
 			if d.Line > 0 {
 				line = strconv.Itoa(d.Line)
 			}
-			t.rows = append(t.rows, []string{line, cmp.Or(d.Path, "-"), d.Code, d.Message})
+			t.rows = append(t.rows, []string{line, d.Path, d.Code, d.Message})
 		}
 		if len(t.rows) > 0 {
 			s.part(group.title)

@@ -36,6 +36,9 @@ type audit struct {
 	OK        bool                   `json:"ok"`
 	Stores    []*router.Verification `json:"stores"`
 	Mailboxes []mailboxAudit         `json:"mailboxes"`
+
+	balanced bool // no fault and no difference
+	answered bool // by every mailbox that was asked
 }
 
 // A mailboxAudit is what was found of one mailbox's ledger.
@@ -49,8 +52,9 @@ type mailboxAudit struct {
 
 // A serverAudit holds a ledger against what lies in the mailbox now.
 type serverAudit struct {
-	Asked       bool     `json:"asked"` // false: Note says why not
+	Asked       bool     `json:"asked"` // false: Note or Error says why not
 	Note        string   `json:"note,omitempty"`
+	Error       string   `json:"error,omitempty"`
 	UIDValidity uint32   `json:"uidvalidity"`
 	Messages    int      `json:"messages"` // in the mailbox
 	Pending     []uint32 `json:"pending"`  // UIDs in the mailbox without a fate
@@ -99,7 +103,7 @@ func newVerifyCmd(e *env) *cobra.Command {
 
 // audit verifies one store, or all where store is empty.
 func (s *session) audit(ctx context.Context, store string, ask bool, progress progress) (*audit, error) {
-	a := &audit{OK: true, Stores: []*router.Verification{}}
+	a := &audit{Stores: []*router.Verification{}, balanced: true, answered: true}
 	for _, id := range s.config.storeIDs() {
 		if store != "" && id != store {
 			continue
@@ -111,7 +115,7 @@ func (s *session) audit(ctx context.Context, store string, ask bool, progress pr
 		}
 		v.Faults, v.Differences = notNil(v.Faults), notNil(v.Differences)
 		a.Stores = append(a.Stores, v)
-		a.OK = a.OK && v.OK()
+		a.balanced = a.balanced && v.OK()
 	}
 	boxes := s.config.feeding(store)
 	a.Mailboxes = make([]mailboxAudit, len(boxes))
@@ -127,8 +131,10 @@ func (s *session) audit(ctx context.Context, store string, ask bool, progress pr
 		return nil, err
 	}
 	for _, m := range a.Mailboxes {
-		a.OK = a.OK && len(m.Faults) == 0
+		a.balanced = a.balanced && len(m.Faults) == 0
+		a.answered = a.answered && (m.Server == nil || m.Server.Error == "")
 	}
+	a.OK = a.balanced && a.answered
 	return a, nil
 }
 
@@ -166,10 +172,7 @@ func (s *session) auditMailbox(ctx context.Context, m *MailboxConfig, ask bool) 
 	var uids []uint32
 	if ask {
 		// The mailbox before the ledger: what arrives and is settled between the two is not taken for pending.
-		var err error
-		if a.Server, uids, err = m.inventory(ctx); err != nil {
-			a.Faults = append(a.Faults, err.Error())
-		}
+		a.Server, uids = m.inventory(ctx)
 	}
 	settled := make([]bool, len(uids))
 	each := func(validity uint32, p rdb.Place) {
@@ -230,29 +233,31 @@ func (a *mailboxAudit) tally(account *rdb.Account, after map[string]int64) {
 	}
 }
 
-// inventory asks the server what lies in the mailbox. The error is one sentence.
-func (m *MailboxConfig) inventory(ctx context.Context) (*serverAudit, []uint32, error) {
+// inventory asks the server what lies in the mailbox.
+func (m *MailboxConfig) inventory(ctx context.Context) (*serverAudit, []uint32) {
 	a := &serverAudit{Pending: []uint32{}}
 	switch {
 	case m.Role == mailboxConversation:
 		a.Note = "not asked, it is read for replies alone"
-		return a, nil, nil
+		return a, nil
 	case m.OAuth2 != nil:
 		a.Note = "not asked, it needs oauth2"
-		return a, nil, nil
+		return a, nil
 	}
 	cfg, err := m.mailbox(true)
 	if err != nil {
-		return a, nil, err
+		a.Error = err.Error()
+		return a, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	validity, uids, err := mailbox.Inventory(ctx, cfg)
 	if err != nil {
-		return a, nil, err
+		a.Error = err.Error()
+		return a, nil
 	}
 	a.Asked, a.UIDValidity, a.Messages = true, validity, len(uids)
-	return a, uids, nil
+	return a, uids
 }
 
 func (a *audit) write(w io.Writer, f *format) error {
@@ -287,19 +292,25 @@ func (a *audit) write(w io.Writer, f *format) error {
 	}
 	for _, m := range a.Mailboxes {
 		for _, fault := range m.Faults {
-			lines = append(lines, "mailbox "+m.Mailbox+": "+strings.TrimPrefix(fault, fmt.Sprintf("mailbox %q: ", m.Mailbox)))
+			lines = append(lines, "mailbox "+m.Mailbox+": "+fault)
 		}
-		if m.Server != nil && m.Server.Note != "" {
+		switch {
+		case m.Server == nil:
+		case m.Server.Error != "":
+			lines = append(lines, m.Server.Error)
+		case m.Server.Note != "":
 			lines = append(lines, "mailbox "+m.Mailbox+": "+m.Server.Note)
-		}
-		if m.Server != nil && len(m.Server.Pending) > 0 {
+		case len(m.Server.Pending) > 0:
 			lines = append(lines, fmt.Sprintf("mailbox %s: pending: %s", m.Mailbox, ranges(m.Server.Pending)))
 		}
 	}
-	if a.OK {
-		lines = append(lines, "the books balance")
-	} else {
+	switch {
+	case !a.balanced:
 		lines = append(lines, "the books do not balance")
+	case !a.answered:
+		lines = append(lines, "the books balance, but not every mailbox could be asked")
+	default:
+		lines = append(lines, "the books balance")
 	}
 	b.WriteString("\n")
 	for _, l := range lines {
@@ -330,7 +341,7 @@ func (a *audit) mailboxTable() table {
 		case m.Server.Asked:
 			row = append(row, strconv.Itoa(m.Server.Messages), strconv.Itoa(len(m.Server.Pending)), strconv.FormatInt(m.Server.Left, 10))
 		default:
-			row = append(row, "-", "-", "-")
+			row = append(row, "", "", "")
 		}
 		t.rows = append(t.rows, row)
 	}

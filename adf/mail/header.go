@@ -294,8 +294,11 @@ func ids(s string) []string {
 
 // date reads a Date field, also in the forms that RFC 5322 does not allow.
 func date(s string) time.Time {
-	if len(s) > 100 {
+	if s == "" || len(s) > 100 {
 		return time.Time{}
+	}
+	if t, err := time.Parse("Mon, 2 Jan 2006 15:04:05 -0700", s); err == nil {
+		return t // as nearly all write it; the way to an error is long in what follows
 	}
 	if t, err := netmail.ParseDate(s); err == nil {
 		return t
@@ -339,9 +342,12 @@ func auto(fs fields, h *Header) string {
 	return ""
 }
 
+// unpunctuated takes out what the same word is written with and without.
+var unpunctuated = strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
+
 // isNoReply reports whether a local part (before the @, lower case) is one that takes no answers.
 func isNoReply(local string) bool {
-	local = strings.NewReplacer("-", "", "_", "", ".", "").Replace(local)
+	local = unpunctuated.Replace(local)
 	for _, s := range []string{"noreply", "donotreply", "dontreply", "nepasrepondre", "noresponder", "mailerdaemon", "bounce"} {
 		if strings.Contains(local, s) {
 			return true

@@ -110,6 +110,8 @@ func TestHostile(t *testing.T) {
 		"percent":              text(fill("%3Cadf%3E")),
 		"backslashes":          text(fill(`\u003cadf>`)),
 		"autolinks":            text("<adf>" + fill("<mailto:a>")),
+		"autolinks unclosed":   text("<adf>" + fill("<http://a")),
+		"angles in ADF":        text("<adf>" + fill("<<<<<<<<>")),
 		"html tags":            web("<adf>" + fill("<b")),
 		"html tables":          web(fill("<table><tr><td>")),
 		"html text":            web(fill("<p>Name</p>")),

@@ -5,36 +5,37 @@ import "strings"
 // labels maps a label, as normalLabel writes it, to its field. A field without a dot belongs to whom the section or a word of the label
 // says (see resolve). Prefixes such as "your" or "dealer" are taken off before (see lookup).
 var labels = expand(map[string]string{
-	"name":    "name|full name|fullname|first and last name|first last name|contact name|complete name",
-	"first":   "first name|firstname|first|given name|forename|fname",
+	"person":  "customer|buyer|shopper|client|contact|applicant|visitor|guest|consumer|customer contact|enquirer|caller",
+	"name":    "name|full name|fullname|first and last name|first last name|contact name|complete name|nom|nom complet",
+	"first":   "first name|firstname|first|given name|forename|fname|prénom|prenom",
 	"middle":  "middle name|middlename|middle|middle initial",
-	"last":    "last name|lastname|last|surname|family name|lname",
-	"email":   "email|e mail|email address|e mail address|emailaddress|mail|mail address|email id",
-	"phone":   "phone|telephone|tel|phone number|telephone number|phone no|telephone no|phonenumber|contact number|contact no|contact phone|daytime phone|day phone|evening phone|home phone|work phone|primary phone|best phone|best number|phone 1|callback number|call back number|caller id|caller number|caller phone|number",
+	"last":    "last name|lastname|last|surname|family name|lname|nom de famille",
+	"email":   "email|e mail|email address|e mail address|emailaddress|mail|mail address|email id|preferred email|courriel|adresse courriel",
+	"phone":   "phone|telephone|tel|phone number|telephone number|phone no|telephone no|phonenumber|contact number|contact no|contact phone|daytime phone|day phone|evening phone|home phone|work phone|primary phone|best phone|best number|phone 1|téléphone|numéro de téléphone|callback number|preferred phone|preferred phone number|call back number|caller id|caller number|caller phone|number",
 	"cell":    "cell|cell phone|cellphone|mobile|mobile phone|mobile number|cell number|mobile no|cell phone number|mobile phone number",
 	"street":  "address|street|street address|address 1|address line 1|mailing address|postal address|home address",
-	"city":    "city|town|suburb",
+	"city":    "city|town|suburb|ville",
 	"region":  "state|province|region|county|state province|province state",
-	"postal":  "zip|zip code|zipcode|postal code|postcode|post code|postal|zip postal code|zip postal|postal zip|postal zip code",
+	"postal":  "zip|zip code|zipcode|postal code|postcode|post code|postal|zip postal code|zip postal|postal zip|postal zip code|code postal",
 	"country": "country",
 
 	"customer.id": "customer id|client id|customer number|shopper id",
 
-	"customer.comments":  "comment|comments|message|messages|question|questions|note|notes|remarks|additional comments|additional information|additional info|comments questions|questions comments|questions or comments|comments or questions|how can we help|how can we help you|special requests|enquiry|inquiry|your request|what would you like to know",
+	"customer.comments":  "comment|comments|message|messages|question|questions|note|notes|remarks|additional comments|additional information|additional info|comments questions|questions comments|questions or comments|comments or questions|how can we help|how can we help you|special requests|enquiry|inquiry|your request|what would you like to know|chat|chat transcript|transcript|conversation|customer said|commentaire|commentaires",
 	"customer.preferred": "preferred contact|preferred contact method|preferred method of contact|contact method|contact preference|preferred contact by|preferred means of contact|best way to contact|best way to reach you|how should we contact you|preferred communication|contact via|contact by",
 	"customer.timeframe": "timeframe|time frame|purchase timeframe|purchase time frame|buying timeframe|buying time frame|when are you looking to buy|when do you plan to buy|purchase timeline|timeline",
 	"besttime":           "best time|best time to call|best time to contact|best time to reach you|preferred time|preferred contact time|contact time|preferred time to call",
 
-	"vehicle":      "vehicle|vehicle of interest|vehicle interest|car|car of interest|auto|year make model|year make and model|make model|make and model|ymm|interested in|interested vehicle|i am interested in|inquiring about|enquiring about|stock item|unit of interest|model of interest|advert|listing title|vehicle title|vehicle name|vehicle description|vehicle requested",
-	"year":         "year|model year|yr",
-	"make":         "make|manufacturer|brand",
-	"model":        "model|model name",
+	"vehicle":      "vehicle|vehicle of interest|vehicle interest|car|car of interest|auto|year make model|year make and model|make model|make and model|ymm|interested in|interested vehicle|i am interested in|inquiring about|enquiring about|stock item|unit of interest|model of interest|advert|listing title|vehicle title|vehicle name|vehicle description|vehicle requested|what vehicle are you interested in|which vehicle are you interested in|what car are you interested in|which car are you interested in|vehicle you are interested in|vehicle interested in|listing|unit|product|product name|véhicule|vehicule",
+	"year":         "year|model year|yr|année",
+	"make":         "make|manufacturer|brand|marque",
+	"model":        "model|model name|modèle",
 	"trim":         "trim|trim level|version|derivative|variant|series",
 	"vin":          "vin|vin number|vin no|vehicle identification number",
-	"stock":        "stock|stock number|stock no|stock id|stocknumber|stk|stk number|stockno",
+	"stock":        "stock|stock number|stock no|stock id|stocknumber|stk|stk number|stockno|inventaire|numéro d'inventaire",
 	"registration": "registration|registration number|reg|reg no|reg number|vrm|number plate|license plate|licence plate|plate|plate number",
-	"price":        "price|listed price|asking price|list price|sale price|selling price|internet price|our price|advertised price|msrp|retail price|price listed",
-	"odometer":     "mileage|odometer|odometer reading|kilometers|kilometres|kms|km|miles|current mileage",
+	"price":        "price|listed price|asking price|list price|sale price|selling price|internet price|our price|advertised price|msrp|retail price|price listed|prix",
+	"odometer":     "mileage|odometer|odometer reading|kilometers|kilometres|kms|km|miles|current mileage|kilométrage",
 	"condition":    "condition|new used|new or used|stock type|inventory type|vehicle condition|vehicle status",
 	"exterior":     "color|colour|exterior color|exterior colour|exterior|ext color|ext colour",
 	"interior":     "interior color|interior colour|interior|int color|int colour",
@@ -125,6 +126,9 @@ func lookup(label string, own map[string]string) (field, scope string) {
 	if f := labels[label]; f != "" {
 		return f, ""
 	}
+	if strings.HasPrefix(label, "message from ") || strings.HasPrefix(label, "comments from ") {
+		return "customer.comments", ""
+	}
 	for rest := label; ; {
 		word, after, more := strings.Cut(rest, " ")
 		if !more {
@@ -145,7 +149,7 @@ func lookup(label string, own map[string]string) (field, scope string) {
 		if scope == "" || s == "trade" {
 			scope = s
 		}
-		if f := labels[after]; f != "" {
+		if f := labels[after]; f != "" && (s != "vehicle" || strings.HasPrefix(resolve(f, s), s)) {
 			return f, scope
 		}
 		rest = after
@@ -208,6 +212,11 @@ func resolve(field, scope string) string {
 			owner = "vehicle"
 		}
 		return owner + "." + field
+	case "person":
+		if owner == "vendor" {
+			return "" // a salesperson
+		}
+		return "customer.name"
 	case "reference":
 		switch scope {
 		case "vendor":

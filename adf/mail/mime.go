@@ -289,7 +289,7 @@ func (w *walker) coding(v string) string {
 		v = v[:i]
 	}
 	v = strings.Trim(v, "\"' \t.")
-	switch strings.NewReplacer("-", "", " ", "", "_", "").Replace(v) {
+	switch unpunctuated.Replace(v) {
 	case "", "7bit", "8bit", "binary":
 		return ""
 	case "base64", "b64", "b", "basee64":

@@ -343,7 +343,7 @@ func (r *reader) beginsLabelled(line string) bool {
 	return r.isLabel(label)
 }
 
-// splitPairs cuts a line that holds several labels with their values: behind wide gaps and bars, where a known label follows.
+// splitPairs cuts a line that holds several labels with their values: behind wide gaps, bars and commas, where a known label follows.
 func (r *reader) splitPairs(line string) []string {
 	if strings.Count(line, ":") < 2 {
 		return []string{line}
@@ -355,13 +355,13 @@ func (r *reader) splitPairs(line string) []string {
 	var out []string
 	start := 0
 	for i := 1; i < len(line)-1; i++ {
-		wide := line[i] == '|' || line[i] == '\t' || line[i] == ' ' && line[i-1] == ' '
+		wide := line[i] == '|' || line[i] == '\t' || line[i] == ' ' && (line[i-1] == ' ' || line[i-1] == ',')
 		if !wide {
 			continue
 		}
 		rest := strings.TrimLeft(line[i:], " \t|")
 		if j := strings.IndexByte(rest[:min(len(rest), 40)], ':'); j > 0 && r.isLabel(rest[:j]) {
-			out = append(out, strings.Trim(line[start:i], " \t|"))
+			out = append(out, strings.Trim(line[start:i], " \t|,"))
 			start = len(line) - len(rest)
 			i = start + j
 		}
@@ -382,6 +382,8 @@ func (r *reader) labelled(line, next string) {
 	case value == "" && section != "" && colon && f == "":
 		r.section(section)
 		return
+	case f == "person" && !colon:
+		// A word as any other.
 	case f != "" && (colon || value == "" && !r.takesLabel()):
 		if section == "vendor" && !strings.Contains(scope, "customer") {
 			r.scope, r.soft = "vendor", true
@@ -411,8 +413,11 @@ func (r *reader) labelled(line, next string) {
 		r.unknown(label, head, value)
 		return
 	}
-	if r.scope == "customer" && r.cur().headed {
+	switch {
+	case r.scope == "customer" && r.cur().headed:
 		r.loose(line)
+	case r.scope == "vehicle" && isVehicle(line):
+		r.set("vehicle", line)
 	}
 }
 
@@ -449,8 +454,24 @@ func (r *reader) field(f, scope, value string, final bool) {
 		return
 	}
 	r.pending, r.collects = "", ""
+	if scope == "vendor" && isComment(f) {
+		return // the dealer's own
+	}
 	if scope == "" {
 		scope = r.scope
+	}
+	if f == "person" && scope != "vendor" {
+		switch {
+		case value == "":
+			r.section("customer")
+			return
+		case emailForm.MatchString(value):
+			f = "customer.email"
+		case findPhone(value) != "":
+			f = "customer.phone"
+		case !isName(value):
+			return
+		}
 	}
 	if r.soft && (f == "name" || f == "first" || f == "email") {
 		// The dealer has been named already: this is somebody else.
@@ -513,7 +534,7 @@ func plausible(f, line string) bool {
 // set keeps the first value of a field, as it is written but for what its kind never needs.
 func (r *reader) set(f, value string) {
 	value = clean([]byte(value), maxValue)
-	if isPlaceholder(value) && !isComment(f) {
+	if isPlaceholder(value) {
 		return
 	}
 	switch _, last, _ := strings.Cut(f, "."); last {

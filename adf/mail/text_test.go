@@ -109,6 +109,7 @@ func TestWho(t *testing.T) {
 		{"one line", "Name: Ada  Phone: 555-010-0123 | Zip: 62704", `full "Ada" phone 555-010-0123 postal 62704`},
 		{"bullets and stars", "* *Name:* Ada\n- Phone*: 555-010-0123", `full "Ada" phone 555-010-0123`},
 		{"equals", "name = Ada\nphone = 555-010-0123", `full "Ada" phone 555-010-0123`},
+		{"autolinks", "Name: Ada\nEmail: a@b.co.uk<mailto:a@b.co.uk>\nPhone: 555-010-0123<tel:5550100123>\nTrim: see b.example<http://b.example/>", `full "Ada" email a@b.co.uk phone 555-010-0123`},
 		{"telephone link", "Name: Ada\nPhone: tel:+15550100123", `full "Ada" phone +15550100123`},
 		{"empty then another label", "Name:\nPhone: 555-010-0123\nFirst name: Ada", `phone`},
 	} {

@@ -146,28 +146,41 @@ func htmlTag(name string) byte {
 	return 0
 }
 
-// dropAutolinks removes the link targets that mail programs write behind addresses: jo@example.com<mailto:jo@example.com>.
+// dropAutolinks removes the link targets that mail programs write behind what they point at: jo@example.com<mailto:jo@example.com>.
+// A web address goes only where it says what stands before it once more.
 func dropAutolinks(t []byte) []byte {
 	var out []byte
-	for i := 0; i < len(t); {
+	for i := 0; i < len(t); i++ {
 		j := bytes.IndexByte(t[i:], '<')
 		if j < 0 {
 			break
 		}
 		i += j
-		head := strings.ToLower(string(t[i+1 : min(len(t), i+9)]))
-		if strings.HasPrefix(head, "mailto:") || strings.HasPrefix(head, "tel:") || strings.HasPrefix(head, "http://") || strings.HasPrefix(head, "https://") {
-			if k := bytes.IndexByte(t[i:min(len(t), i+2000)], '>'); k >= 0 {
-				out, t, i = append(out, t[:i]...), t[i+k+1:], 0
-				continue
-			}
+		scheme, _, ok := bytes.Cut(t[i+1:min(len(t), i+9)], []byte{':'})
+		if !ok || len(scheme) == 0 {
+			continue
 		}
-		i++
+		k := bytes.IndexByte(t[i:min(len(t), i+2000)], '>')
+		if k < 0 || !isAutolink(strings.ToLower(string(scheme)), t[i+2+len(scheme):max(i+2+len(scheme), i+k)], t[max(0, i-k):i]) {
+			continue
+		}
+		out, t, i = append(out, t[:i]...), t[i+k+1:], -1
 	}
 	if out == nil {
 		return t
 	}
 	return append(out, t...)
+}
+
+func isAutolink(scheme string, address, before []byte) bool {
+	switch scheme {
+	case "mailto", "tel":
+		return true
+	case "http", "https":
+		address = bytes.Trim(address, "/")
+		return len(address) > 0 && bytes.HasSuffix(bytes.TrimRight(before, "/ "), address)
+	}
+	return false
 }
 
 // unescapeJSON undoes the escapes of a JSON string.

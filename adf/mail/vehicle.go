@@ -50,6 +50,13 @@ func splitVehicle(title string, v *adf.Vehicle) {
 	v.Year, v.Make, v.Model = year, strings.Join(rest[:n], " "), strings.Join(model, " ")
 }
 
+// isVehicle reports whether a line is a vehicle's title for sure: a year and a known make in front.
+func isVehicle(line string) bool {
+	var v adf.Vehicle
+	splitVehicle(line, &v)
+	return len(line) <= 100 && v.Year != "" && v.Make != ""
+}
+
 // makeWords returns how many words a known make at the beginning takes; 0 where there is none.
 func makeWords(words []string) int {
 	for n := min(2, len(words)); n > 0; n-- {

@@ -5,28 +5,45 @@ import "strings"
 // labels maps a label, as normalLabel writes it, to its field. A field without a dot belongs to whom the section or a word of the label
 // says (see resolve). Prefixes such as "your" or "dealer" are taken off before (see lookup).
 var labels = expand(map[string]string{
-	"person":  "customer|buyer|shopper|client|contact|applicant|visitor|guest|consumer|customer contact|enquirer|caller",
-	"name":    "name|full name|fullname|first and last name|first last name|contact name|complete name|nom|nom complet",
-	"first":   "first name|firstname|first|given name|forename|fname|prénom|prenom",
-	"middle":  "middle name|middlename|middle|middle initial",
-	"last":    "last name|lastname|last|surname|family name|lname|nom de famille",
-	"email":   "email|e mail|email address|e mail address|emailaddress|mail|mail address|email id|preferred email|courriel|adresse courriel",
-	"phone":   "phone|telephone|tel|phone number|telephone number|phone no|telephone no|phonenumber|contact number|contact no|contact phone|daytime phone|day phone|evening phone|home phone|work phone|primary phone|best phone|best number|phone 1|téléphone|numéro de téléphone|callback number|preferred phone|preferred phone number|call back number|caller id|caller number|caller phone|number",
-	"cell":    "cell|cell phone|cellphone|mobile|mobile phone|mobile number|cell number|mobile no|cell phone number|mobile phone number",
-	"street":  "address|street|street address|address 1|address line 1|mailing address|postal address|home address",
-	"city":    "city|town|suburb|ville",
-	"region":  "state|province|region|county|state province|province state",
-	"postal":  "zip|zip code|zipcode|postal code|postcode|post code|postal|zip postal code|zip postal|postal zip|postal zip code|code postal",
+	"person": "customer|buyer|shopper|client|contact|applicant|visitor|guest|consumer|customer contact|enquirer|caller",
+	"name":   "name|full name|fullname|first and last name|first last name|contact name|complete name|nom|nom complet",
+	"first":  "first name|firstname|first|given name|forename|fname|prénom|prenom",
+	"middle": "middle name|middlename|middle|middle initial",
+	"last":   "last name|lastname|last|surname|family name|lname|nom de famille",
+	"email": "email|e mail|email address|e mail address|emailaddress|mail|mail address|email id|preferred email|courriel|" +
+		"adresse courriel",
+	"phone": "phone|telephone|tel|phone number|telephone number|phone no|telephone no|phonenumber|contact number|contact no|" +
+		"contact phone|daytime phone|day phone|evening phone|home phone|work phone|primary phone|best phone|best number|phone 1|" +
+		"téléphone|numéro de téléphone|callback number|preferred phone|preferred phone number|call back number|caller id|" +
+		"caller number|caller phone|number",
+	"cell":   "cell|cell phone|cellphone|mobile|mobile phone|mobile number|cell number|mobile no|cell phone number|mobile phone number",
+	"street": "address|street|street address|address 1|address line 1|mailing address|postal address|home address",
+	"city":   "city|town|suburb|ville",
+	"region": "state|province|region|county|state province|province state",
+	"postal": "zip|zip code|zipcode|postal code|postcode|post code|postal|zip postal code|zip postal|postal zip|postal zip code|" +
+		"code postal",
 	"country": "country",
 
 	"customer.id": "customer id|client id|customer number|shopper id",
 
-	"customer.comments":  "comment|comments|message|messages|question|questions|note|notes|remarks|additional comments|additional information|additional info|comments questions|questions comments|questions or comments|comments or questions|how can we help|how can we help you|special requests|enquiry|inquiry|your request|what would you like to know|chat|chat transcript|transcript|conversation|customer said|commentaire|commentaires",
-	"customer.preferred": "preferred contact|preferred contact method|preferred method of contact|contact method|contact preference|preferred contact by|preferred means of contact|best way to contact|best way to reach you|how should we contact you|preferred communication|contact via|contact by",
-	"customer.timeframe": "timeframe|time frame|purchase timeframe|purchase time frame|buying timeframe|buying time frame|when are you looking to buy|when do you plan to buy|purchase timeline|timeline",
-	"besttime":           "best time|best time to call|best time to contact|best time to reach you|preferred time|preferred contact time|contact time|preferred time to call",
+	"customer.comments": "comment|comments|message|messages|question|questions|note|notes|remarks|additional comments|additional information|" +
+		"additional info|comments questions|questions comments|questions or comments|comments or questions|how can we help|" +
+		"how can we help you|special requests|enquiry|inquiry|your request|what would you like to know|chat|chat transcript|" +
+		"transcript|conversation|customer said|commentaire|commentaires",
+	"customer.preferred": "preferred contact|preferred contact method|preferred method of contact|contact method|contact preference|" +
+		"preferred contact by|preferred means of contact|best way to contact|best way to reach you|how should we contact you|" +
+		"preferred communication|contact via|contact by",
+	"customer.timeframe": "timeframe|time frame|purchase timeframe|purchase time frame|buying timeframe|buying time frame|" +
+		"when are you looking to buy|when do you plan to buy|purchase timeline|timeline",
+	"besttime": "best time|best time to call|best time to contact|best time to reach you|preferred time|preferred contact time|" +
+		"contact time|preferred time to call",
 
-	"vehicle":      "vehicle|vehicle of interest|vehicle interest|car|car of interest|auto|year make model|year make and model|make model|make and model|ymm|interested in|interested vehicle|i am interested in|inquiring about|enquiring about|stock item|unit of interest|model of interest|advert|listing title|vehicle title|vehicle name|vehicle description|vehicle requested|what vehicle are you interested in|which vehicle are you interested in|what car are you interested in|which car are you interested in|vehicle you are interested in|vehicle interested in|listing|unit|product|product name|véhicule|vehicule",
+	"vehicle": "vehicle|vehicle of interest|vehicle interest|car|car of interest|auto|year make model|year make and model|make model|" +
+		"make and model|ymm|interested in|interested vehicle|i am interested in|inquiring about|enquiring about|stock item|" +
+		"unit of interest|model of interest|advert|listing title|vehicle title|vehicle name|vehicle description|vehicle requested|" +
+		"what vehicle are you interested in|which vehicle are you interested in|what car are you interested in|" +
+		"which car are you interested in|vehicle you are interested in|vehicle interested in|listing|unit|product|product name|" +
+		"véhicule",
 	"year":         "year|model year|yr|année",
 	"make":         "make|manufacturer|brand|marque",
 	"model":        "model|model name|modèle",
@@ -34,7 +51,8 @@ var labels = expand(map[string]string{
 	"vin":          "vin|vin number|vin no|vehicle identification number",
 	"stock":        "stock|stock number|stock no|stock id|stocknumber|stk|stk number|stockno|inventaire|numéro d'inventaire",
 	"registration": "registration|registration number|reg|reg no|reg number|vrm|number plate|license plate|licence plate|plate|plate number",
-	"price":        "price|listed price|asking price|list price|sale price|selling price|internet price|our price|advertised price|msrp|retail price|price listed|prix",
+	"price": "price|listed price|asking price|list price|sale price|selling price|internet price|our price|advertised price|msrp|" +
+		"retail price|price listed|prix",
 	"odometer":     "mileage|odometer|odometer reading|kilometers|kilometres|kms|km|miles|current mileage|kilométrage",
 	"condition":    "condition|new used|new or used|stock type|inventory type|vehicle condition|vehicle status",
 	"exterior":     "color|colour|exterior color|exterior colour|exterior|ext color|ext colour",
@@ -42,11 +60,15 @@ var labels = expand(map[string]string{
 	"body":         "body style|bodystyle|body type|body",
 	"transmission": "transmission|gearbox",
 	"doors":        "doors|number of doors",
-	"url":          "view listing|listing url|url|page url|page|source url|sourceurl|vehicle url|vehicle link|link|listing link|this form submitted at|form submitted at|submitted from|submitted at url|form page|view vehicle advert|vehicle page|web page|webpage|page link",
+	"url": "view listing|listing url|url|page url|page|source url|sourceurl|vehicle url|vehicle link|link|listing link|" +
+		"this form submitted at|form submitted at|submitted from|submitted at url|form page|view vehicle advert|vehicle page|" +
+		"web page|webpage|page link",
 
-	"reference":   "id|reference|reference number|reference id|reference no|ref",
-	"id":          "lead id|lead number|lead no|lead ref|lead reference|transaction id|transaction number|enquiry id|inquiry id|enquiry number|submission id|correlation id|request id|leadid",
-	"date":        "lead date|date|submitted|submission date|date submitted|received|date received|created|request date|date of enquiry|submitted on|lead received|submission time|date time|time submitted|timestamp|requested on",
+	"reference": "id|reference|reference number|reference id|reference no|ref",
+	"id": "lead id|lead number|lead no|lead ref|lead reference|transaction id|transaction number|enquiry id|inquiry id|" +
+		"enquiry number|submission id|correlation id|request id|leadid",
+	"date": "lead date|date|submitted|submission date|date submitted|received|date received|created|request date|date of enquiry|" +
+		"submitted on|lead received|submission time|date time|time submitted|timestamp|requested on",
 	"service":     "source|lead source|origin|campaign|lead origin|channel|program",
 	"vendor.name": "dealer|dealership|seller|dealer name|seller name|store name|sold by|listed by|rooftop",
 	"location":    "location|store|store location",
@@ -69,18 +91,22 @@ func expand(m map[string]string) map[string]string {
 
 // sections maps what a heading speaks of to the section under it.
 var sections = expand(map[string]string{
-	"customer": "customer|contact|buyer|shopper|consumer|lead|prospect|your|personal|applicant|client|visitor|user|caller|enquirer|inquirer|sender|lead contact|customer contact|about the customer|customers|guest",
-	"vehicle":  "vehicle|vehicle of interest|listing|car|unit|desired vehicle|requested vehicle|interested in|inventory|advert|vehicle interest|about the vehicle|interested vehicle|vehicle requested|selected vehicle|product",
-	"trade":    "trade|trade in|trade in vehicle|tradein|part exchange|part ex|px|your trade|your trade in|current vehicle|vehicle trade in|trade vehicle|customer trade",
-	"vendor":   "seller|dealer|dealership|store|vendor|sold by|listed by|rooftop|retailer|our dealership",
+	"customer": "customer|contact|buyer|shopper|consumer|lead|prospect|your|personal|applicant|client|visitor|user|caller|enquirer|" +
+		"inquirer|sender|lead contact|customer contact|about the customer|customers|guest",
+	"vehicle": "vehicle|vehicle of interest|listing|car|unit|desired vehicle|requested vehicle|interested in|inventory|advert|" +
+		"vehicle interest|about the vehicle|interested vehicle|vehicle requested|selected vehicle|product",
+	"trade": "trade|trade in|trade in vehicle|tradein|part exchange|part ex|px|your trade|your trade in|current vehicle|" +
+		"vehicle trade in|trade vehicle|customer trade",
+	"vendor": "seller|dealer|dealership|store|vendor|sold by|listed by|rooftop|retailer|our dealership",
 })
 
 // prefixes are the words in front of a label that say whose the field is.
 var prefixes = expand(map[string]string{
-	"customer": "customer|customers|customer's|your|buyer|buyers|buyer's|shopper|client|consumer|lead|prospect|applicant|user|visitor|caller|guest|primary|my|enquirer|contact|sender|sender's|renter|owner",
-	"vendor":   "dealer|dealership|dealers|dealer's|seller|seller's|vendor|store|salesperson|sales|rep|agent|advisor|assigned|manager",
-	"trade":    "trade|tradein|px|current",
-	"vehicle":  "vehicle|vehicle's|car|listing|desired|interested|requested|selected|unit|auto|truck|new|preferred|inventory",
+	"customer": "customer|customers|customer's|your|buyer|buyers|buyer's|shopper|client|consumer|lead|prospect|applicant|user|visitor|" +
+		"caller|guest|primary|my|enquirer|contact|sender|sender's|renter|owner",
+	"vendor":  "dealer|dealership|dealers|dealer's|seller|seller's|vendor|store|salesperson|sales|rep|agent|advisor|assigned|manager",
+	"trade":   "trade|tradein|px|current",
+	"vehicle": "vehicle|vehicle's|car|listing|desired|interested|requested|selected|unit|auto|truck|new|preferred|inventory",
 })
 
 // against are labels of mail that names a person and perhaps a car and is no enquiry.

@@ -91,8 +91,8 @@ func (w *walker) message(raw []byte, in part, depth int) {
 	if len(w.inner) < maxAddresses {
 		w.inner = append(w.inner, header(fs))
 	}
-	in.inner = true
-	w.entity(fs, raw[:len(raw)-len(body)], body, in, depth)
+	// A message that is attached is read as any: people forward so.
+	w.entity(fs, raw[:len(raw)-len(body)], body, part{inner: true, report: in.report}, depth)
 }
 
 // entity walks one header with its body. What in says of the surroundings is inherited.
@@ -194,6 +194,9 @@ func split(body []byte, boundary string, limit int) (parts, beside [][]byte) {
 		}
 		j += i
 		line, rest := cutLine(body[j:])
+		if len(line) < len(delim) {
+			return nil, nil // a boundary with a line end in it bounds nothing
+		}
 		tail := bytes.TrimSpace(line[len(delim):])
 		i = j + len(delim)
 		last := bytes.Equal(tail, []byte("--"))

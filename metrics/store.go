@@ -30,7 +30,7 @@ var _ Source = (*router.Router)(nil)
 const other = "other"
 
 // channels are how people try to reach people, as CountAttempts has them.
-var channels = []string{"call", "phone", "email", "text", "sms", "visit", "chat", "video", "mail", unknown}
+var channels = append(slices.Clone(router.Means), unknown)
 
 // outcomes are those that end a T.O., as CountTurnovers has them.
 var outcomes = []string{router.OutcomeSaved, router.OutcomeAppointment, router.OutcomeLost}

@@ -212,6 +212,9 @@ const (
 	OutcomeLost        = "lost"
 )
 
+// Outcomes lists them.
+var Outcomes = []string{OutcomeTaken, OutcomeSaved, OutcomeAppointment, OutcomeLost}
+
 // ReasonNoContact closes a lead whose customer never answered.
 const ReasonNoContact = "no-contact"
 

@@ -44,10 +44,13 @@ func (r *Router) floor(ctx context.Context, rooftop string, c FloorCall) (FloorN
 	if err != nil {
 		return FloorNow{}, err
 	}
+	if _, err := r.hasher(ctx, rooftop); err != nil {
+		return FloorNow{}, err
+	}
 	c.Now = r.store.Now()
 	c.Floor, c.CatchUp = f.candidates(c.Now), f.Routing.CatchUpMax
 	n, err := r.store.Floor(ctx, rooftop, &c)
-	if err != nil {
+	if err := r.forget(rooftop, err); err != nil {
 		return FloorNow{}, fmt.Errorf("floor of %s: %w", rooftop, err)
 	}
 	for i, p := range n.People {

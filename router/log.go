@@ -22,8 +22,11 @@ type Entry struct {
 	How     How       `json:"-"` // Logged where empty
 }
 
-// means are how people try to reach people.
-var means = []string{"", "call", "phone", "email", "text", "sms", "visit", "chat", "video", "mail"}
+// Means are how people try to reach people.
+var Means = []string{"call", "email", "text", "visit", "chat", "video"}
+
+// means maps what people call them.
+var means = map[string]string{"phone": "call", "sms": "text", "walk-in": "visit"}
 
 func (e *Entry) check(f *Rooftop) error {
 	e.Reason = strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(strings.TrimSpace(e.Reason)))
@@ -32,12 +35,15 @@ func (e *Entry) check(f *Rooftop) error {
 	}
 	e.Outcome = strings.ToLower(strings.TrimSpace(e.Outcome))
 	e.Channel = strings.ToLower(strings.TrimSpace(e.Channel))
+	if m, ok := means[e.Channel]; ok {
+		e.Channel = m
+	}
 	const mostNote = 8 << 10
 	switch {
 	case !slices.Contains(LoggedKinds, e.Kind):
 		return fault("kind", "unknown kind %q: want one of %s", e.Kind, kinds(LoggedKinds))
-	case !oneOf(e.Channel, means):
-		return fault("channel", "unknown channel %q: want one of %s", e.Channel, strings.Join(means[1:], ", "))
+	case e.Channel != "" && !oneOf(e.Channel, Means):
+		return fault("channel", "unknown channel %q: want one of %s", e.Channel, strings.Join(Means, ", "))
 	case len(e.Note) > mostNote:
 		return fault("note", "longer than %d bytes", mostNote)
 	case len(e.By) > 64:
@@ -64,7 +70,7 @@ func (e *Entry) check(f *Rooftop) error {
 			return fault("reason", "unknown reason %q: want one of %s", e.Reason, strings.Join(voidReasons, ", "))
 		}
 	case KindTurnover:
-		if !oneOf(e.Outcome, []string{OutcomeTaken, OutcomeSaved, OutcomeAppointment, OutcomeLost}) {
+		if !oneOf(e.Outcome, Outcomes) {
 			return fault("outcome", "a turnover ends as taken, saved, appointment or lost, not %q", e.Outcome)
 		}
 		if e.Outcome == OutcomeLost && e.Reason == "" {

@@ -86,6 +86,16 @@ func (r *Router) hasher(ctx context.Context, rooftop string) (Hasher, error) {
 	return h, nil
 }
 
+// forget has a rooftop opened anew where the store says that its keys are gone: somebody emptied it, or it came back empty.
+func (r *Router) forget(rooftop string, err error) error {
+	if errors.Is(err, ErrUnopened) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.hashers, rooftop)
+	}
+	return err
+}
+
 // Rooftops lists the configured stores.
 func (r *Router) Rooftops() []*Rooftop {
 	r.mu.RLock()
@@ -201,7 +211,7 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 		}
 	}
 	taken, err := r.store.Take(ctx, f.ID, t)
-	if err != nil {
+	if err := r.forget(rooftop, err); err != nil {
 		return Taken{}, fmt.Errorf("take arrival at %s: %w", f.ID, err)
 	}
 	if a.Channel == WalkIn && taken.Disposition != DispositionDuplicate && (taken.Disposition != DispositionReplay || taken.Again) {
@@ -231,7 +241,7 @@ func (r *Router) Park(ctx context.Context, rooftop, token, place string, p Parke
 	}
 	p.Now, p.Token, p.Place, p.ID = r.store.Now(), h.Token(token), h.Place(place), h.short("parked", token)
 	taken, err := r.store.Park(ctx, f.ID, &p)
-	if err != nil {
+	if err := r.forget(rooftop, err); err != nil {
 		return Taken{}, fmt.Errorf("park a message at %s: %w", f.ID, err)
 	}
 	return taken, nil
@@ -291,7 +301,11 @@ func (r *Router) Why(ctx context.Context, id string) ([]Event, error) {
 
 // Figures reads what the metrics show.
 func (r *Router) Figures(ctx context.Context, rooftop string) (*Figures, error) {
-	return r.store.Figures(ctx, rooftop)
+	if _, err := r.hasher(ctx, rooftop); err != nil {
+		return nil, err
+	}
+	f, err := r.store.Figures(ctx, rooftop)
+	return f, r.forget(rooftop, err)
 }
 
 // retry repeats a read, a decision and a write until nobody came in between.

@@ -11,6 +11,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict says that the lead was changed by somebody else since it was read: read it again.
 	ErrConflict = errors.New("changed meanwhile")
+	// ErrUnopened says that a rooftop has no keys: Open makes them.
+	ErrUnopened = errors.New("the store's keys are gone; they are made anew at the next call")
 )
 
 // A Store keeps everything of every rooftop and decides in single atomic steps. Every writing call may be repeated with the same
@@ -293,6 +295,6 @@ type Figures struct {
 	WaitingDeadline time.Time
 	TurnoverDue     time.Time
 	LastLead        map[string]time.Time
-	Checked         time.Time // when the books were last verified; zero: never
+	Checked         time.Time // when the books were last verified, or made
 	Difference      int64     // what was off then
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -163,15 +164,11 @@ func inspectNode(ctx context.Context, client redis.Cmdable, c *RedisConfig, stat
 	return nil
 }
 
-// isRefusal says that the server answered, and refused: it is there, and does not let us look.
+// isRefusal says that the server answered, and refused: it is there, and does not let us look. It has answered PING before, so a refusal
+// is not about who we are.
 func isRefusal(err error) bool {
-	text := err.Error()
-	for _, prefix := range []string{"ERR ", "NOPERM"} {
-		if strings.HasPrefix(text, prefix) {
-			return true
-		}
-	}
-	return false
+	var reply redis.Error
+	return errors.As(err, &reply)
 }
 
 // older compares versions such as 7.0.15 by their first two numbers.

@@ -7,7 +7,8 @@ local TURN = 720720
 
 local function int(n) return string.format('%.0f', n) end
 
-local meta = redis.call('HMGET', META, 'seq', 'last', 'gen', 'ref', 'wl')
+local meta = redis.call('HMGET', META, 'seq', 'last', 'gen', 'ref', 'wl', 'epoch')
+if not meta[6] then return redis.error_reply('UNOPENED the store has no keys') end
 local seq, gen, ref = tonumber(meta[1] or 0) or 0, tonumber(meta[3] or 0) or 0, tonumber(meta[4] or '')
 -- The clock of a store never goes back.
 local now = math.max(R.now, tonumber(meta[2] or 0) or 0)

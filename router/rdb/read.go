@@ -356,6 +356,9 @@ func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, err
 	if err != nil {
 		return nil, fmt.Errorf("read the figures: %w", err)
 	}
+	if meta.Val()[0] == nil {
+		return nil, router.ErrUnopened
+	}
 	when := func(z *redis.ZSliceCmd) time.Time {
 		if v := z.Val(); len(v) > 0 {
 			return time.UnixMilli(int64(v[0].Score)).UTC()
@@ -372,6 +375,9 @@ func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, err
 	}
 	for label, at := range numbers(last.Val()) {
 		f.LastLead[label] = time.UnixMilli(at).UTC()
+		if !slices.Contains(f.Labels, label) {
+			f.Labels = append(f.Labels, label) // a label once counted stays, though the configuration no longer names it
+		}
 	}
 	if f.Turns, err = turns(rot.Val()); err != nil {
 		return nil, err

@@ -101,6 +101,8 @@ func (s *Store) Open(ctx context.Context, store string) (router.Identity, error)
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.HSetNX(ctx, meta, "schema", Schema)
 		p.HSetNX(ctx, meta, "epoch", s.Now().UnixMilli())
+		p.HSetNX(ctx, meta, "checked", s.Now().UnixMilli()) // an empty book balances
+		p.HSetNX(ctx, meta, "difference", 0)
 		p.HSetNX(ctx, meta, "key", base64.StdEncoding.EncodeToString(key))
 		return nil
 	})
@@ -124,6 +126,9 @@ func (s *Store) Open(ctx context.Context, store string) (router.Identity, error)
 // run calls a script on the node of its first key. A lost reply is answered by the same call again, which the scripts allow.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, answer any, args ...any) error {
 	out, err := s.eval(ctx, script, keys, args...)
+	if redis.HasErrorPrefix(err, "UNOPENED") {
+		return router.ErrUnopened
+	}
 	if err != nil {
 		return err
 	}

@@ -189,7 +189,7 @@ func (p *parsed) writeText(w io.Writer, apart bool) error {
 	for _, group := range []struct {
 		severity adf.Severity
 		title    string
-	}{{adf.Error, "not read, or guessed"}, {adf.Warning, "repaired"}, {adf.Info, "noted"}} {
+	}{{adf.Error, "not read, or guessed"}, {adf.Warning, "repaired or kept"}, {adf.Info, "noted"}} {
 		t := table{columns: []string{"line", "path", "code", "what"}}
 		for _, d := range p.Diagnostics {
 			if d.Severity != group.severity {

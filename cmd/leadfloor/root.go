@@ -49,7 +49,16 @@ const rootExample = `  # see what is wrong with a configuration, and whether its
   leadfloor check --config leadfloor.yaml
 
   # the same, without going to any server
-  leadfloor check --offline --config leadfloor.yaml`
+  leadfloor check --offline --config leadfloor.yaml
+
+  # what is in a lead that a vendor sent, and what was repaired
+  leadfloor parse --format text lead.xml
+
+  # who is on the floor and who is next, and the leads that nobody has touched
+  leadfloor floor && leadfloor lead list --state untouched
+
+  # prove that no message was lost and every turn was fair
+  leadfloor verify`
 
 // newRootCmd lists every command. Each stands in a file of its own.
 func newRootCmd(e *env) *cobra.Command {

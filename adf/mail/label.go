@@ -30,6 +30,7 @@ var labels = expand(map[string]string{
 		"additional info|comments questions|questions comments|questions or comments|comments or questions|how can we help|" +
 		"how can we help you|special requests|enquiry|inquiry|your request|what would you like to know|chat|chat transcript|" +
 		"transcript|conversation|customer said|commentaire|commentaires",
+	"comments": "enquiry type|inquiry type|lead type|request type|type of enquiry|type of inquiry|type of request",
 	"customer.preferred": "preferred contact|preferred contact method|preferred method of contact|contact method|contact preference|" +
 		"preferred contact by|preferred means of contact|best way to contact|best way to reach you|how should we contact you|" +
 		"preferred communication|contact via|contact by",

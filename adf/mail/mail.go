@@ -3,6 +3,8 @@
 package mail
 
 import (
+	"slices"
+
 	"leadfloor/adf"
 )
 
@@ -86,7 +88,8 @@ func Read(raw []byte, opt Options) *Mail {
 	}
 	plain, rich := bodies(w.parts)
 	m.Text = readable(plain, rich)
-	t := match(append(opt.Templates[:len(opt.Templates):len(opt.Templates)], builtin...), w.senders(), m.Header.Subject)
+	templates := slices.Concat(opt.Templates, builtin)
+	t := match(templates, w.senders(), m.Header.Subject)
 
 	f := finder{opt: opt, notes: m.Diagnostics}
 	f.parts(w.parts)
@@ -105,7 +108,7 @@ func Read(raw []byte, opt Options) *Mail {
 	case f.star:
 		m.refuse(SuspectStarBOD, "the message holds a STAR business object document, not ADF")
 	default:
-		m.readText(&w, t, plain, rich)
+		m.readText(&w, templates, t, plain, rich)
 		switch {
 		case len(m.Prospects) > opt.MaxLeads:
 			m.Kind, m.Prospects, m.Source, m.Channel = None, nil, "", ""

@@ -3,6 +3,7 @@ package mail
 import (
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -51,8 +52,8 @@ func bodies(parts []part) (plain, rich string) {
 	return p.String(), r.String()
 }
 
-// readText looks for a lead in the message's readable text, plain or rich.
-func (m *Mail) readText(w *walker, t *Template, plain, rich string) {
+// readText looks for a lead in the message's readable text, plain or rich. T is the template of its sender, if any.
+func (m *Mail) readText(w *walker, templates []Template, t *Template, plain, rich string) {
 	for i := range w.parts {
 		if w.parts[i].report {
 			return // a delivery report quotes what was sent; nobody asks for anything
@@ -67,7 +68,10 @@ func (m *Mail) readText(w *walker, t *Template, plain, rich string) {
 	for _, s := range []string{plain, rich} {
 		of := t
 		if of == nil && !answer {
-			of = match(builtin, forwardedFrom(s), m.Header.Subject)
+			of = match(templates, forwardedFrom(s), m.Header.Subject)
+		}
+		if of == nil && len(m.Header.From) == 0 {
+			of = match(templates, linkedTo(s), m.Header.Subject) // a text that was saved without its header
 		}
 		r := newReader(&m.Header, of)
 		r.read(s, answer)
@@ -112,6 +116,7 @@ func isForward(subject string) bool {
 var (
 	emailForm   = regexp.MustCompile(`[\pL\pN._%+'\-]{1,64}@[\pL\pN\-]{1,63}(?:\.[\pL\pN\-]{1,63}){1,8}`)
 	phoneForm   = regexp.MustCompile(`\+?[\d(][\d\s().\-/\x{a0}]{5,24}\d(?:\s*(?i:x|ext\.?|extension)\s*\d{1,6})?`)
+	linkForm    = regexp.MustCompile(`(?i)https?://([a-z0-9][a-z0-9.\-]{1,200})`)
 	forwardLine = regexp.MustCompile(`(?i)^[>\s*]*(?:from|de|von|expéditeur)\s*:\**\s*(.{1,300})$`)
 	quoteIntro  = regexp.MustCompile(`(?i)^[>\s]*(?:on|le|am|el)\s.{4,200}\s(?:wrote|a écrit|schrieb|escribió)\s*:\s*$`)
 	bullet      = regexp.MustCompile(`^(?:[*•·▪‣–\-]\s+|\d{1,2}[.)]\s+)`)
@@ -164,6 +169,15 @@ func forwardedFrom(s string) []string {
 		if f := forwardLine.FindStringSubmatch(strings.TrimSpace(line)); f != nil {
 			list = append(list, emailForm.FindAllString(f[1], 3)...)
 		}
+	}
+	return list
+}
+
+// linkedTo returns an address at each host that a text links to.
+func linkedTo(s string) []string {
+	var list []string
+	for _, m := range linkForm.FindAllStringSubmatch(s, 20) {
+		list = append(list, "x@"+m[1])
 	}
 	return list
 }
@@ -494,8 +508,8 @@ func (r *reader) field(f, scope, value string, final bool) {
 		r.begin()
 	}
 	r.set(f, value)
-	if isComment(f) {
-		r.collects = f
+	if f == "customer.comments" {
+		r.collects = f // and goes on
 	}
 }
 
@@ -596,11 +610,21 @@ func (r *reader) loose(line string) {
 	switch {
 	case emailForm.MatchString(line):
 		r.set("customer.email", line)
-	case findPhone(line) != "":
+	case findPhone(line) != "" && letters(line) <= 10: // a word such as Mobile, but no sentence and no link
 		r.set("customer.phone", line)
 	case v["customer.name"] == "" && v["customer.first"] == "" && isName(line):
 		r.set("customer.name", line)
 	}
+}
+
+func letters(s string) int {
+	n := 0
+	for _, c := range s {
+		if unicode.IsLetter(c) {
+			n++
+		}
+	}
+	return n
 }
 
 // isName reports whether a line looks like a person's name: two to four words of letters.

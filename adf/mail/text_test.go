@@ -1,6 +1,7 @@
 package mail_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -178,5 +179,20 @@ func TestValidate(t *testing.T) {
 	}
 	if got, want := len(strings.Split(err.Error(), "\n")), 9; got != want {
 		t.Errorf("%d faults, want %d:\n%v", got, want, err)
+	}
+}
+
+// TestSavedText reads a text that was saved without its header: its links tell the source.
+func TestSavedText(t *testing.T) {
+	raw, err := os.ReadFile("testdata/cazoo.eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := mail.Read(raw, mail.Options{})
+	_, text, _ := strings.Cut(string(raw), "\r\n\r\n")
+	text = strings.ReplaceAll(text, "www.cazoo.example", "www.cazoo.co.uk")
+	got := mail.Read([]byte("Content-Type: text/plain\r\n\r\n"+text), mail.Options{})
+	if diff := cmp.Diff(summary(want), summary(got)); diff != "" {
+		t.Errorf("Read without the header (-with +without):\n%s", diff)
 	}
 }

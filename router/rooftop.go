@@ -82,26 +82,26 @@ var (
 const day = 24 * time.Hour
 
 // Holder is who holds leads while nobody is on: the first manager, or the first on the roster.
-func (r *Rooftop) Holder() string {
-	if len(r.Managers) > 0 {
-		return r.Managers[0].ID
+func (f *Rooftop) Holder() string {
+	if len(f.Managers) > 0 {
+		return f.Managers[0].ID
 	}
-	return r.Roster[0].ID
+	return f.Roster[0].ID
 }
 
 // Person finds a manager or salesperson by id.
-func (r *Rooftop) Person(id string) (Person, bool) {
-	for _, m := range r.Managers {
+func (f *Rooftop) Person(id string) (Person, bool) {
+	for _, m := range f.Managers {
 		if m.ID == id {
 			return m, true
 		}
 	}
-	for _, s := range r.Roster {
+	for _, s := range f.Roster {
 		if s.ID == id {
 			return s.Person, true
 		}
 	}
-	for _, d := range r.Desks {
+	for _, d := range f.Desks {
 		if d.Owner == id {
 			return Person{ID: id, Name: id}, true
 		}
@@ -110,7 +110,7 @@ func (r *Rooftop) Person(id string) (Person, bool) {
 }
 
 // People lists managers and roster, each once, in the order of the configuration.
-func (r *Rooftop) People() []Person {
+func (f *Rooftop) People() []Person {
 	var all []Person
 	seen := map[string]bool{}
 	add := func(p Person) {
@@ -119,43 +119,43 @@ func (r *Rooftop) People() []Person {
 			all = append(all, p)
 		}
 	}
-	for _, m := range r.Managers {
+	for _, m := range f.Managers {
 		add(m)
 	}
-	for _, s := range r.Roster {
+	for _, s := range f.Roster {
 		add(s.Person)
 	}
 	return all
 }
 
 // scheduled says whether s is on by schedule.
-func (r *Rooftop) scheduled(s Salesperson, now time.Time) bool {
+func (f *Rooftop) scheduled(s Salesperson, now time.Time) bool {
 	switch {
 	case s.Schedule != nil:
 		return s.Schedule.Open(now)
-	case r.Hours != nil:
-		return r.Hours.Open(now)
+	case f.Hours != nil:
+		return f.Hours.Open(now)
 	}
 	return true
 }
 
 // open is the open time between two instants.
-func (r *Rooftop) open(from, to time.Time) time.Duration {
+func (f *Rooftop) open(from, to time.Time) time.Duration {
 	if to.Before(from) {
 		return 0
 	}
-	if r.Hours == nil {
+	if f.Hours == nil {
 		return to.Sub(from)
 	}
-	return r.Hours.Between(from, to)
+	return f.Hours.Between(from, to)
 }
 
 // after is the instant at which d of open time has passed since from.
-func (r *Rooftop) after(from time.Time, d time.Duration) time.Time {
-	if r.Hours == nil {
+func (f *Rooftop) after(from time.Time, d time.Duration) time.Time {
+	if f.Hours == nil {
 		return from.Add(d)
 	}
-	t, ok := r.Hours.Add(from, d)
+	t, ok := f.Hours.Add(from, d)
 	if !ok {
 		return time.Time{}
 	}
@@ -164,16 +164,16 @@ func (r *Rooftop) after(from time.Time, d time.Duration) time.Time {
 
 // Due is when a response to an enquiry that arrived at the given instant is due. What arrives while the store is closed is due
 // OpeningGrace after it opens, not at once.
-func (r *Rooftop) Due(arrived time.Time) time.Time {
-	if r.Hours != nil && !r.Hours.Open(arrived) {
-		open, ok := r.Hours.NextOpen(arrived)
+func (f *Rooftop) Due(arrived time.Time) time.Time {
+	if f.Hours != nil && !f.Hours.Open(arrived) {
+		open, ok := f.Hours.NextOpen(arrived)
 		if !ok {
 			return time.Time{}
 		}
-		if r.Routing.OpeningGrace == 0 {
-			return r.after(open, r.Routing.ResponseTarget)
+		if f.Routing.OpeningGrace == 0 {
+			return f.after(open, f.Routing.ResponseTarget)
 		}
-		return open.Add(r.Routing.OpeningGrace)
+		return open.Add(f.Routing.OpeningGrace)
 	}
-	return r.after(arrived, r.Routing.ResponseTarget)
+	return f.after(arrived, f.Routing.ResponseTarget)
 }

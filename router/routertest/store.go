@@ -386,8 +386,8 @@ var suite = map[string]func(*testing.T, benchFor){
 		b.Clock.Add(time.Hour)
 		l = b.log(id, router.Entry{Kind: router.KindContact})
 		Want(t, "state", l.State, router.Contacted)
-		l = b.log(id, router.Entry{Kind: router.KindAppointment})
-		l = b.log(id, router.Entry{Kind: router.KindShow})
+		b.log(id, router.Entry{Kind: router.KindAppointment})
+		b.log(id, router.Entry{Kind: router.KindShow})
 		l = b.log(id, router.Entry{Kind: router.KindSale})
 		Want(t, "state", l.State, router.Sold)
 		c := b.figures().Counts

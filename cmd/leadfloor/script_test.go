@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,8 @@ stores:
 // scriptStart is the time at which every script begins: Monday noon in Chicago.
 var scriptStart = time.Date(2026, 11, 23, 18, 0, 0, 0, time.UTC)
 
+const coverVariable = "GOCOVERDIR"
+
 // TestScripts runs the command as users do, each script against a Redis of its own whose clock stands still. Beside the usual words a
 // script has:
 //
@@ -53,7 +56,9 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Values["world"] = w
-			env.Vars = append(env.Vars, asCommand+"=1", configVariable+"="+filepath.Join(env.WorkDir, "leadfloor.yaml"))
+			env.Vars = append(env.Vars, asCommand+"=1", configVariable+"="+filepath.Join(env.WorkDir, "leadfloor.yaml"),
+				// A test binary built with -cover complains on standard error where it does not know where to put what it counted.
+				coverVariable+"="+cmp.Or(os.Getenv(coverVariable), filepath.Join(env.WorkDir, ".tmp")))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

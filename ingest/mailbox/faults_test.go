@@ -558,6 +558,18 @@ func TestWrongPasswordIsNotHammered(t *testing.T) {
 	})
 }
 
+func TestNoPasswordWhereNoneIsWanted(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		s.Caps = "IMAP4rev1 LOGINDISABLED"
+		r.run(t)
+		after(time.Second)
+		if n := count(s.Commands(), "LOGIN"); n != 0 {
+			t.Errorf("the password was sent %d times", n)
+		}
+		r.errors(t, map[string]int{mailbox.ReasonAuth: 1})
+	})
+}
+
 func TestThrottlingIsObeyed(t *testing.T) {
 	const words = "Request is throttled. Suggested Backoff Time: 299961 milliseconds"
 	for _, tt := range []struct {
@@ -674,6 +686,36 @@ func TestOmittedIsNotGone(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a server lists and never gives is pending, however often it is asked.
+func TestListedAndNeverGiven(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		s.Add(arrived, leads(1, 3)...)
+		for _, command := range []string{"UID FETCH", "FETCH"} {
+			s.On(command, func(c *mailtest.ScriptConn, tag, args string) bool {
+				set, items, _ := strings.Cut(args, " ")
+				for i, h := range s.Held("INBOX") {
+					if h.UID != 2 && mailtest.InSet(set, h.UID) {
+						c.Send("* %d FETCH (UID %d%s)", i+1, h.UID, h.Items(items))
+					}
+				}
+				c.Send("%s OK done", tag)
+				return true
+			})
+		}
+		r.run(t)
+		after(time.Hour)
+		if got, want := r.fates(7), "1:lead 3:lead "; got != want {
+			t.Errorf("fates = %s, want %s", got, want)
+		}
+		if n := count(s.Commands(), "FETCH "); n == 0 || n > 30 {
+			t.Errorf("asked for by sequence number %d times in an hour", n)
+		}
+		s.On("UID FETCH", nil)
+		after(2 * time.Hour)
+		r.allInAnyOrder(t, leads(1, 3))
+	})
 }
 
 func TestExpungedBeforeItWasRead(t *testing.T) {

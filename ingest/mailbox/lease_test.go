@@ -132,6 +132,10 @@ func TestFencedWriter(t *testing.T) {
 		if got := r.fates(7); got != "" {
 			t.Errorf("fates = %s, want none from a fenced writer", got)
 		}
+		if !strings.Contains(r.log.String(), "lease lost") {
+			t.Errorf("the loss was not logged:\n%s", r.log)
+		}
+		r.errors(t, map[string]int{}) // the store is well
 		after(2 * time.Minute)
 		if got, want := r.fates(7), "1:replay "; got != want {
 			t.Errorf("fates = %s, want %s once the mailbox was free again", got, want)

@@ -61,7 +61,10 @@ func declaredCharset(data []byte) string {
 	for end < len(rest) && (isAlnum(rest[end]) || rest[end] == '-' || rest[end] == '_' || rest[end] == ':' || rest[end] == '.') {
 		end++
 	}
-	return string(bytes.ToLower(rest[:end]))
+	if bytes.EqualFold(rest[:end], []byte("utf-8")) {
+		return "utf-8"
+	}
+	return strings.ToLower(string(rest[:end]))
 }
 
 func isASCII(data []byte) bool {

@@ -114,28 +114,36 @@ func (o Parser) Parse(data []byte) (*Document, error) {
 	return doc, nil
 }
 
+// work is all that reading a document takes beside its nodes and attributes.
+type work struct {
+	parser parser
+	reader
+	findings [8]finding
+	stack    [72]int32
+}
+
 // parse reads text, which is valid UTF-8.
 func (o Parser) parse(text string, odd, unwrapped bool) *Document {
-	var (
-		nodes    [192]node
-		attrs    [96]attr
-		findings [24]finding
-		stack    [66]int32
-	)
-	p := parser{src: text, depth: min(o.MaxDepth, maxDepth), nodes: nodes[:0], attrs: attrs[:0], findings: findings[:0], stack: stack[:0]}
+	// A tag takes a < and a pair of them makes an element: what usual documents need is allocated once.
+	w := &work{}
+	p := &w.parser
+	p.src, p.depth = text, min(o.MaxDepth, maxDepth)
+	p.nodes = make([]node, 0, min(strings.Count(text, "<")/2+8, maxNodes))
+	p.attrs = make([]attr, 0, min(strings.Count(text, "=")+1, maxAttrs))
+	p.findings, p.stack = w.findings[:0], w.stack[:0]
 	if !p.scan() {
 		p.mend = newMender(text)
 		p.scan()
 	}
-	doc := &Document{}
+	doc, slabs := newSlabs()
 	if odd {
 		p.note(CodeEncoding, 0, 0)
 	}
 	if unwrapped {
 		p.note(CodeEscaped, 0, 0)
 	}
-	r := reader{parser: &p, doc: doc, max: o.MaxProspects}
-	r.read()
+	w.reader = reader{parser: p, doc: doc, max: o.MaxProspects, slabs: slabs}
+	w.read()
 	if len(doc.Prospects) > 0 {
 		doc.Diagnostics = p.diagnostics()
 	}

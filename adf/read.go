@@ -18,7 +18,7 @@ type reader struct {
 	prefixed bool // a namespace was noted
 }
 
-// slabs hold the elements of all slices of a kind, so that each kind is allocated once.
+// slabs hold the elements of all slices of a kind, so that each kind is allocated once at most.
 type slabs struct {
 	ids       []ID
 	vehicles  []Vehicle
@@ -33,6 +33,27 @@ type slabs struct {
 	phones    []Phone
 	addresses []Address
 	streets   []Street
+}
+
+// newSlabs allocates a document together with what a usual lead needs.
+func newSlabs() (*Document, slabs) {
+	s := &struct {
+		doc       Document
+		prospects [1]Prospect
+		vehicles  [1]Vehicle
+		contacts  [2]Contact
+		names     [4]Name
+		emails    [3]Email
+		phones    [4]Phone
+		addresses [2]Address
+		streets   [2]Street
+		ids       [2]ID
+		odometers [1]Odometer
+		prices    [1]Price
+	}{}
+	s.doc.Prospects = s.prospects[:0]
+	return &s.doc, slabs{ids: s.ids[:], vehicles: s.vehicles[:], odometers: s.odometers[:], prices: s.prices[:], contacts: s.contacts[:], names: s.names[:],
+		emails: s.emails[:], phones: s.phones[:], addresses: s.addresses[:], streets: s.streets[:]}
 }
 
 // take cuts an empty slice with room for the children of a kind that a node has; all is how many there are in the document.
@@ -66,7 +87,7 @@ func none[T any](s *[]T) {
 
 // read maps the whole text.
 func (r *reader) read() {
-	if n := r.counts[elProspect]; n > 0 {
+	if n := r.counts[elProspect]; n > 1 {
 		r.doc.Prospects = make([]Prospect, 0, min(int(n), r.max))
 	}
 	r.container(0, false)

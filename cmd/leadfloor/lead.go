@@ -210,10 +210,6 @@ func customerName(l *router.Lead) string {
 	return ""
 }
 
-func wholeName(n router.Name) string {
-	return cmp.Or(n.Full, strings.Join(strings.Fields(strings.Join([]string{n.First, n.Middle, n.Last, n.Suffix}, " ")), " "))
-}
-
 // tradeIn is the interest of a vehicle that the customer has.
 const tradeIn = "trade-in"
 
@@ -228,14 +224,6 @@ func vehicleNames(all []router.Vehicle) string {
 		name = strings.TrimSpace(fmt.Sprintf("%s +%d", name, len(all)-1))
 	}
 	return name
-}
-
-func vehicleName(v *router.Vehicle) string {
-	year := v.YearText
-	if v.Year != 0 {
-		year = strconv.Itoa(v.Year)
-	}
-	return cmp.Or(strings.Join(strings.Fields(strings.Join([]string{year, v.Make, v.Model, v.Trim}, " ")), " "), v.VIN, v.Stock)
 }
 
 func newLeadShowCmd(e *env) *cobra.Command {
@@ -273,32 +261,6 @@ func needs(what ...string) cobra.PositionalArgs {
 			return fmt.Errorf("%s needs %s", cmd.Name(), strings.Join(what, " and "))
 		}
 		return nil
-	}
-}
-
-// A sheet is a page of labelled lines for people.
-type sheet struct{ b strings.Builder }
-
-// part begins a part of the sheet.
-func (s *sheet) part(title string) { fmt.Fprintf(&s.b, "\n%s\n", title) }
-
-// line writes a label and its value, of which every line stands under the first; nothing where there is no value.
-func (s *sheet) line(label, value string) {
-	if strings.TrimSpace(value) == "" {
-		return
-	}
-	for text := range strings.Lines(value) {
-		fmt.Fprintf(&s.b, "  %-11s%s\n", label, strings.TrimRight(printable(text), " "))
-		label = ""
-	}
-}
-
-// table writes a table, indented.
-func (s *sheet) table(t table) {
-	var b strings.Builder
-	_ = t.writeTable(&b) // a Builder takes everything
-	for line := range strings.Lines(b.String()) {
-		s.b.WriteString("  " + line)
 	}
 }
 
@@ -360,79 +322,6 @@ func owner(f *router.Rooftop, l *router.Lead) string {
 	}
 	if l.CoveredBy != "" {
 		text += ", covered by " + l.CoveredBy
-	}
-	return text
-}
-
-// asker writes who asks, and with whom.
-func (s *sheet) asker(c *router.Customer) {
-	s.person(c.Name, c.Emails, c.Phones, c.Address)
-	s.line("timeframe", c.Timeframe)
-	s.line("comments", c.Comments)
-	for _, x := range c.Contacts {
-		s.line("and", cmp.Or(wholeName(x.Name), "-"))
-		s.person(router.Name{}, x.Emails, x.Phones, x.Address)
-	}
-}
-
-func (s *sheet) person(n router.Name, emails []string, phones []router.Phone, a *router.Address) {
-	s.line("name", wholeName(n))
-	for _, m := range emails {
-		s.line("email", m)
-	}
-	for _, p := range phones {
-		text := cmp.Or(p.E164, p.Raw)
-		if p.E164 != "" && p.E164 != p.Raw {
-			text += " (" + p.Raw + ")"
-		}
-		if p.Type != "" {
-			text += ", " + p.Type
-		}
-		if p.Time != "" {
-			text += ", " + p.Time
-		}
-		if p.Preferred {
-			text += ", preferred"
-		}
-		s.line("phone", text)
-	}
-	if a != nil {
-		s.line("address", list(append(slices.Clone(a.Streets), a.Apartment, a.City, a.Region, a.PostalCode, a.Country)...))
-	}
-}
-
-// list joins what is not empty.
-func list(parts ...string) string {
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
-}
-
-func vehicleDetails(v *router.Vehicle) string {
-	labelled := func(label, value string) string {
-		if value == "" {
-			return ""
-		}
-		return label + " " + value
-	}
-	parts := []string{strings.TrimSpace(v.Status + " " + vehicleName(v)), labelled("VIN", v.VIN), labelled("stock", v.Stock), v.BodyStyle, v.Transmission, labelled("doors", v.Doors), labelled("condition", v.Condition)}
-	if o := v.Odometer; o != nil {
-		parts = append(parts, labelled("odometer", strings.TrimSpace(o.Value+" "+o.Units)))
-	}
-	if p := v.Price; p != nil {
-		parts = append(parts, labelled("price", strings.Join(strings.Fields(p.Value+" "+p.Currency+" "+p.Type), " ")))
-	}
-	for _, c := range v.Colors {
-		parts = append(parts, labelled("exterior", c.Exterior), labelled("interior", c.Interior))
-	}
-	parts = append(parts, v.Options...)
-	if m := v.Finance; m != nil {
-		parts = append(parts, labelled("pays by", m.Method))
-		for _, a := range m.Amounts {
-			parts = append(parts, labelled(a.Type, strings.TrimSpace(a.Value+" "+a.Currency)))
-		}
-	}
-	text := cmp.Or(list(parts...), "-")
-	if v.Comments != "" {
-		text += "\n" + v.Comments
 	}
 	return text
 }

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -219,21 +217,3 @@ func (p *parsed) writeText(w io.Writer, apart bool) error {
 }
 
 var kindName = map[mail.Kind]string{mail.ADF: "ADF", mail.Text: "plain words", mail.None: "nothing that was recognised"}
-
-// enquiry writes what one enquiry says.
-func (s *sheet) enquiry(q *router.Enquiry) {
-	s.line("status", q.Status)
-	s.line("asked", q.RequestedAt)
-	for _, id := range q.IDs {
-		s.line("id", strings.TrimSpace(id.Value+" "+id.Source))
-	}
-	s.asker(&q.Customer)
-	for i := range q.Vehicles {
-		s.line(cmp.Or(q.Vehicles[i].Interest, "vehicle"), vehicleDetails(&q.Vehicles[i]))
-	}
-	s.line("vendor", q.Vendor.Name)
-	s.line("provider", q.Provider.Name)
-	if !q.Reachable() {
-		s.line("reachable", "no: neither an email address nor a phone number, so it would be quarantined")
-	}
-}

@@ -42,7 +42,8 @@ const coverVariable = "GOCOVERDIR"
 // script has:
 //
 //	exits CODE ARG...     runs leadfloor; leadfloor ARG... is short for exits 0
-//	seed N [store=ID] [message=M] [ago=DURATION] [email=ADDRESS]   takes the enquiry of the customer N and sets LEADN to its lead
+//	seed N [store=ID] [message=M] [source=S] [ago=DURATION] [name=none] [email=none]
+//	                      takes the enquiry of the customer N and sets LEADN to its lead
 //	park ID [store=ID] other|quarantined REASON
 //	settle MAILBOX VALIDITY FATE UID...
 //	clock DURATION        lets time pass
@@ -191,8 +192,11 @@ func (w *scriptWorld) seed(ts *testscript.TestScript, args []string) error {
 	if s := with["source"]; s != "" {
 		a.Source = s
 	}
-	if last := with["last"]; last != "" {
-		a.Enquiry.Customer.Name.Last = last
+	if with["name"] == "none" {
+		a.Enquiry.Customer.Name = router.Name{}
+	}
+	if with["email"] == "none" {
+		a.Enquiry.Customer.Emails = nil
 	}
 	taken, err := w.router.Take(context.Background(), with["store"], a)
 	if err != nil {

@@ -82,6 +82,25 @@ func TestTakeover(t *testing.T) {
 	})
 }
 
+// A holder that loses its lease while nothing happens hangs up, and does not wait for its next write to be refused.
+func TestLeaseLostWhileIdling(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		r.run(t)
+		after(time.Second)
+		r.ledger.Expire("leads")
+		if _, held, err := r.ledger.Claim(t.Context(), "leads", "another", time.Hour); !held || err != nil {
+			t.Fatalf("Claim = %t, %v, want it held", held, err)
+		}
+		after(30 * time.Second)
+		if r.observer.Observed().Up {
+			t.Error("mailbox is up without a lease")
+		}
+		s.Add(arrived, lead(1))
+		after(30 * time.Minute)
+		r.all(t, nil)
+	})
+}
+
 // A replica that cannot reach the server lets another try, and does not knock more often for it.
 func TestUnreachableServerIsLeftToAnother(t *testing.T) {
 	scripted(t, func(t *testing.T, s *mailtest.Script, first *rig) {

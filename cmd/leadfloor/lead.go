@@ -153,24 +153,17 @@ func listLeads(ctx context.Context, e *env, s *session, l listing, f *format) er
 			x.ID, f.stamp(x.ArrivedAt, rooftop.Location), due, string(x.State), x.Owner, x.Source, customerName(x), vehicleNames(x.Vehicles),
 		})
 	}
-	if err := t.write(e.stdout, f); err != nil {
-		return err
-	}
-	if more {
-		fmt.Fprintf(e.stderr, "leadfloor: there are more than these %d; --limit shows more\n", len(all))
-	}
-	return nil
+	return e.list(t, f, more)
 }
 
 // listParked lists messages without a lead.
 func listParked(ctx context.Context, e *env, s *session, rooftop *router.Rooftop, l listing, f *format) error {
-	all, err := s.router.Parked(ctx, rooftop.ID, l.quarantined, l.limit)
+	all, err := s.router.Parked(ctx, rooftop.ID, l.quarantined, l.limit+1)
 	if err != nil {
 		return err
 	}
-	if all == nil {
-		all = []router.Parked{}
-	}
+	more := len(all) > l.limit
+	all = notNil(all[:min(len(all), l.limit)])
 	t := table{columns: []string{"id", "arrived", "reason", "bytes", "kept", "where"}, items: all}
 	for _, p := range all {
 		kept := "no"
@@ -179,7 +172,18 @@ func listParked(ctx context.Context, e *env, s *session, rooftop *router.Rooftop
 		}
 		t.rows = append(t.rows, []string{p.ID, f.stamp(p.Arrived, rooftop.Location), p.Reason, strconv.Itoa(p.Size), kept, p.Where})
 	}
-	return t.write(e.stdout, f)
+	return e.list(t, f, more)
+}
+
+// list prints a table and says on the other stream where it was cut short.
+func (e *env) list(t table, f *format, more bool) error {
+	if err := t.write(e.stdout, f); err != nil {
+		return err
+	}
+	if more {
+		fmt.Fprintf(e.stderr, "leadfloor: there are more than these %d; --limit shows more\n", len(t.rows))
+	}
+	return nil
 }
 
 // remaining tells how far away a deadline is, to the minute.

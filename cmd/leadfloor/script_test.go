@@ -52,10 +52,11 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
-			w, err := newScriptWorld(env)
+			w, err := newScriptWorld(env.WorkDir)
 			if err != nil {
 				return err
 			}
+			env.Defer(w.close)
 			env.Values["world"] = w
 			env.Vars = append(env.Vars, asCommand+"=1", configVariable+"="+filepath.Join(env.WorkDir, "leadfloor.yaml"),
 				// A test binary built with -cover complains on standard error where it does not know where to put what it counted.
@@ -109,38 +110,49 @@ type scriptWorld struct {
 	ledger *rdb.Ledger
 }
 
-func newScriptWorld(env *testscript.Env) (*scriptWorld, error) {
+// newScriptWorld makes a world for the configuration in dir, or scriptConfig, which it writes there.
+func newScriptWorld(dir string) (*scriptWorld, error) {
 	w := &scriptWorld{server: miniredis.NewMiniRedis(), now: scriptStart}
 	if err := w.server.Start(); err != nil {
 		return nil, err
 	}
-	env.Defer(w.server.Close)
 	w.server.SetTime(w.now)
 	w.client = redis.NewClient(&redis.Options{Addr: w.server.Addr()})
-	env.Defer(func() { _ = w.client.Close() })
+	if err := w.configure(dir); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
 
-	path := filepath.Join(env.WorkDir, "leadfloor.yaml")
+func (w *scriptWorld) close() {
+	_ = w.client.Close() // nothing is lost by it
+	w.server.Close()
+}
+
+func (w *scriptWorld) configure(dir string) error {
+	path := filepath.Join(dir, "leadfloor.yaml")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		text, err = []byte(scriptConfig), nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(env.WorkDir, "secret"), []byte("for tests only\n"), 0o600); err != nil {
-		return nil, err
+	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("for tests only\n"), 0o600); err != nil {
+		return err
 	}
 	text = []byte(strings.ReplaceAll(string(text), "REDIS", w.server.Addr()))
 	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return nil, err
+		return err
 	}
 	c, err := Load(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	store := rdb.New(w.client, rdb.Options{Now: func() time.Time { return w.now }})
 	w.router, w.ledger = router.New(store, c.rooftops()), rdb.NewLedger(store)
-	return w, nil
+	return nil
 }
 
 // within makes a word of a script from a method.

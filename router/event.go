@@ -39,7 +39,7 @@ const (
 	KindDue       Kind = "due"       // a response deadline passed and was counted
 	KindFloor     Kind = "floor"     // who is eligible changed
 	KindUnsold    Kind = "unsold"    // closing time came after a show without a sale: a T.O. is owed
-	KindEpoch     Kind = "epoch"     // the store's keys were first made, or restored
+	KindCorrected Kind = "corrected" // what an event told was taken back
 )
 
 // An Event is one decision or one thing told. The stream of a store's events is append-only and gap-free from 1, holds no personal

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -129,6 +130,88 @@ func (r *Router) Log(ctx context.Context, id string, e Entry) (*Lead, error) {
 			}
 			return nil, fault
 		}
+		if err := r.owe(ctx, f, c); err != nil {
+			return nil, err
+		}
+		if _, err := r.store.Put(ctx, store, c); err != nil {
+			return nil, err
+		}
+		return r.store.Lead(ctx, id)
+	})
+}
+
+// owe gives a new T.O. to the manager who has had the fewest; of equals to the first in the configuration.
+func (r *Router) owe(ctx context.Context, f *Rooftop, c *Change) error {
+	t := c.After.Turnover
+	if t == nil || t.State != TurnoverOwed || t.By != "" {
+		return nil
+	}
+	figures, err := r.store.Figures(ctx, f.ID)
+	if err != nil {
+		return err
+	}
+	next := f.Holder()
+	for _, m := range f.Managers {
+		if figures.Counts[CountOwed+"|"+m.ID] < figures.Counts[CountOwed+"|"+next] {
+			next = m.ID
+		}
+	}
+	with := *t
+	with.By = next
+	c.After.Turnover = &with
+	c.Counts[CountOwed+"|"+next]++
+	c.Event.Detail["turnover"] = next
+	return nil
+}
+
+// Correct takes back what an event told of a lead, as if it had not happened. The log keeps both; reports are net.
+func (r *Router) Correct(ctx context.Context, id string, event int64, reason, by, actor string) (*Lead, error) {
+	store, err := r.StoreOf(id)
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.Rooftop(store)
+	if err != nil {
+		return nil, err
+	}
+	if len(reason) > 200 {
+		return nil, fault("reason", "longer than 200 bytes")
+	}
+	call := token()
+	return retry(ctx, func() (*Lead, error) {
+		before, err := r.store.Lead(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(before.Evidence, func(e Evidence) bool { return e.Seq == event })
+		switch {
+		case at < 0:
+			return nil, fault("event", "event %d told nothing of lead %s that could be taken back", event, id)
+		case before.Evidence[at].Undone:
+			return before, nil
+		}
+		now := r.store.Now()
+		after := *before
+		after.Evidence = slices.Clone(before.Evidence)
+		after.Evidence[at].Undone = true
+		told := before.Evidence[at]
+		old, l := live(before.Touches, before.Evidence), live(after.Touches, after.Evidence)
+		c := &Change{
+			Now: now, Token: call, Before: before, After: &after,
+			Event: Event{Kind: KindCorrected, At: now, Lead: id, By: by, Actor: actor, Detail: map[string]string{
+				"event": strconv.FormatInt(event, 10), "of": string(told.Kind), "reason": reason,
+			}},
+			Counts: map[string]int64{CountCorrections + "|" + string(told.Kind): 1},
+		}
+		if reason == "" {
+			delete(c.Event.Detail, "reason")
+		}
+		f.follow(&after, l, now)
+		if !after.Running.Response.IsZero() && after.DueAt == nil {
+			due := f.Due(after.Running.Response)
+			after.DueAt = &due
+		}
+		f.count(c, old, l, Evidence{Kind: KindCorrected})
 		if _, err := r.store.Put(ctx, store, c); err != nil {
 			return nil, err
 		}
@@ -222,11 +305,18 @@ func (f *Rooftop) follow(l *Lead, now life, at time.Time) {
 		l.State = Waiting
 	}
 	l.Running, l.Milestones, l.Activity = now.running, now.milestones, now.activity
+	before := l.Stops
 	l.Stops = map[Clock]Stop{}
 	for _, s := range now.stops {
 		l.Stops[s.clock] = Stop{
 			How: s.by.How, By: s.by.By, Event: s.by.Seq, Started: s.start, At: s.by.At,
 			WallSeconds: s.by.At.Sub(s.start).Seconds(), OpenSeconds: f.open(s.start, s.by.At).Seconds(),
+		}
+	}
+	for c, s := range l.Stops {
+		// What was reckoned by the hours of its day is not rewritten by today's.
+		if old, ok := before[c]; ok && old.Event == s.Event && old.Started.Equal(s.Started) {
+			l.Stops[c] = old
 		}
 	}
 	if l.Running.Response.IsZero() {
@@ -255,9 +345,6 @@ func (f *Rooftop) follow(l *Lead, now life, at time.Time) {
 		}
 		if t.DueAt.IsZero() {
 			t.DueAt = f.after(at, turnoverTarget)
-			if t.By == "" {
-				t.By = f.Holder()
-			}
 		}
 		l.Turnover = &t
 	}
@@ -305,6 +392,7 @@ const (
 	CountAttempts     = "att"    // |person|channel
 	CountContacts     = "pcont"  // |person
 	CountTurnovers    = "to"     // |outcome
+	CountOwed         = "owed"   // |manager: T.O.s that were given to them
 	CountAfterHours   = "closed" // |source: arrived while the store was closed
 	CountBucket       = "h"      // |clock|source|upper bound in seconds, +Inf above the last
 	CountSum          = "hs"     // |clock|source, milliseconds

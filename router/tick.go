@@ -84,7 +84,11 @@ func (r *Router) fire(ctx context.Context, f *Rooftop, t Timer) error {
 		case "r":
 			return struct{}{}, r.redeal(ctx, f, l, now)
 		default:
-			_, err = r.store.Put(ctx, f.ID, f.due(l, t, now))
+			c := f.due(l, t, now)
+			if err := r.owe(ctx, f, c); err != nil {
+				return struct{}{}, err
+			}
+			_, err = r.store.Put(ctx, f.ID, c)
 			return struct{}{}, err
 		}
 	})

@@ -173,8 +173,6 @@ func (t *teller) tell(e *router.Event, l *router.Lead) {
 		}
 		who, how = e.Detail["who"], map[string]string{"auto": "is back"}[e.Detail["status"]]
 		how = cmp.Or(how, "is "+e.Detail["status"])
-	case router.KindEpoch:
-		return
 	}
 	id, source, car := "", "", ""
 	if l != nil {

@@ -493,6 +493,44 @@ var suite = map[string]func(*testing.T, benchFor){
 		Want(t, "owed", b.figures().TurnoversOwed, 0)
 		Want(t, "outcomes", b.figures().Counts["to|lost"], 1)
 	},
+	"T.O.s go round the managers": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		b.Home.Managers = append(b.Home.Managers, router.Person{ID: "max", Name: "Max"})
+		var order []string
+		for range 4 {
+			l := b.log(b.Arrive(b.Next()).Lead, router.Entry{Kind: router.KindWillWait})
+			order = append(order, l.Turnover.By)
+		}
+		Want(t, "managers", fmt.Sprint(order), "[mia max mia max]")
+	},
+	"what was told by mistake is taken back": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		id := b.Arrive(b.Next()).Lead
+		b.Clock.Add(time.Minute)
+		b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call"})
+		b.Clock.Add(time.Minute)
+		sold := b.log(id, router.Entry{Kind: router.KindSale})
+		event := sold.Evidence[len(sold.Evidence)-1].Seq
+		l, err := b.Correct(t.Context(), id, event, "another customer's", "mia", "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		Want(t, "state", l.State, router.Attempted)
+		Want(t, "sold", l.SoldAt == nil, true)
+		Want(t, "clock to response", l.Running.Response, l.ArrivedAt)
+		Want(t, "due", *l.DueAt, l.ArrivedAt.Add(5*time.Minute))
+		Want(t, "gross", b.figures().Counts["sold|autotrader"], 1)
+		Want(t, "corrections", b.figures().Counts["corr|sale"], 1)
+		if _, err := b.Correct(t.Context(), id, event, "", "mia", "test"); err != nil {
+			t.Errorf("again: %v", err)
+		}
+		Want(t, "corrections", b.figures().Counts["corr|sale"], 1)
+		l = b.log(id, router.Entry{Kind: router.KindResponse})
+		Want(t, "state", l.State, router.Responded)
+		if _, err := b.Correct(t.Context(), id, 1, "", "mia", "test"); err == nil {
+			t.Error("an event that told nothing was taken back")
+		}
+	},
 	"a show without a sale owes a T.O. at closing time": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice")
 		id := b.Arrive(b.Next()).Lead

@@ -442,9 +442,11 @@ func (p *parser) declaration(i int) int {
 		return p.cdata(i)
 	case len(s) >= 9 && strings.EqualFold(s[:9], "<!DOCTYPE"):
 		p.note(CodeDoctype, int32(i), p.cur)
-		after := i + strings.IndexByte(s+">", '>')
+		after := len(p.src)
 		if !p.typed {
 			after = i + doctype(s)
+		} else if k := strings.IndexByte(s, '>'); k >= 0 {
+			after = i + k + 1
 		}
 		p.typed = true
 		p.piece(elSkip, i, i, i, after)

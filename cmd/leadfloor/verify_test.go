@@ -140,3 +140,24 @@ func TestRanges(t *testing.T) {
 		}
 	}
 }
+
+// Progress is for whoever sits at a terminal: a line that is written over and leaves nothing behind. A pipe or a file gets none.
+func TestProgress(t *testing.T) {
+	var b strings.Builder
+	p := progress{&b}
+	p.of("main-street")(1000, 2500)
+	p.clear()
+	if got, want := b.String(), "\rstore main-street: event 1000 of 2500\x1b[K\r\x1b[K"; got != want {
+		t.Errorf("progress = %q, want %q", got, want)
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "errors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, p := range []progress{newProgress(f), newProgress(&b)} {
+		if p.clear(); p.of("main-street") != nil {
+			t.Errorf("progress = %+v for what is no terminal, want none", p)
+		}
+	}
+}

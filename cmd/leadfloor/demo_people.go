@@ -281,15 +281,11 @@ func (m *manager) talk(ctx context.Context, l *router.Lead) {
 	if !say(router.OutcomeTaken, "") {
 		return
 	}
-	switch {
-	case m.rand.chance(0.3):
-		say(router.OutcomeSaved, "")
-	case m.rand.chance(0.3):
-		say(router.OutcomeAppointment, "")
-	case comesBack(l):
-		say(router.OutcomeSaved, "")
-	default:
-		say(router.OutcomeLost, m.rand.of(demoReasons...))
+	outcome := m.rand.of(router.OutcomeSaved, router.OutcomeAppointment, router.OutcomeLost, router.OutcomeLost)
+	if outcome != router.OutcomeLost {
+		say(outcome, "")
+	} else if !comesBack(l) {
+		say(outcome, m.rand.of(demoReasons...))
 	}
 }
 

@@ -149,9 +149,9 @@ func (t *teller) tell(e *router.Event, l *router.Lead) {
 		deal()
 		what = map[router.Kind]string{router.KindHeld: "held", router.KindRedealt: "dealt again", router.KindEscalated: "to manager", router.KindAssigned: "assigned"}[e.Kind]
 	case router.KindTouch:
-		who, how = l.Owner, "writes again"
+		who, how = t.last[e.Lead], "writes again"
 	case router.KindDuplicate:
-		who, how = l.Owner, "the same enquiry"
+		who, how = t.last[e.Lead], "the same enquiry"
 	case router.KindAttempt, router.KindResponse, router.KindContact:
 		how = cmp.Or(e.Detail["channel"], "in person") + ", after " + short(e.At.Sub(since(e, l)))
 	case router.KindWarned:
@@ -166,7 +166,7 @@ func (t *teller) tell(e *router.Event, l *router.Lead) {
 		if e.Detail["of"] != "store" || e.Detail["met"] == "true" {
 			return
 		}
-		what, who, how = "overdue", l.Owner, "no answer in time"
+		what, who, how = "overdue", t.last[e.Lead], "no answer in time"
 	case router.KindFloor:
 		if e.Detail["who"] == "" {
 			return
@@ -181,9 +181,8 @@ func (t *teller) tell(e *router.Event, l *router.Lead) {
 			v := l.Vehicles[len(l.Vehicles)-1]
 			car = strings.TrimSpace(fmt.Sprintf("%d %s %s", v.Year, v.Make, v.Model))
 		}
-		t.last[l.ID] = l.Owner
 		if e.Deal != nil && e.Deal.To != "" {
-			t.last[l.ID] = e.Deal.To
+			t.last[l.ID] = e.Deal.To // the lead itself may be further by now
 		}
 	}
 	t.line(e.At, what, id, source, car, who, how)
@@ -459,8 +458,8 @@ func (x *summary) write(out *screen, seed uint64, took time.Duration) error {
 	slices.Sort(answers)
 	line("response", "p50 %s, p90 %s of %d; in time %d of the %d that are due%s", quantile(answers, 50), quantile(answers, 90), len(answers), due-missed, due, share(due-missed, due))
 	real := len(x.leads) - x.count(router.CountVoid)
-	line("contact", "%d of %d%s; %d appointments, %d shown, %d sold", x.count(router.CountContacted), real, share(x.count(router.CountContacted), real),
-		x.count(router.CountAppointments), x.count(router.CountShown), x.count(router.CountSold))
+	line("contact", "%d of %d%s; %s, %d shown, %d sold", x.count(router.CountContacted), real, share(x.count(router.CountContacted), real),
+		counted(x.count(router.CountAppointments), "appointment"), x.count(router.CountShown), x.count(router.CountSold))
 	var to []string
 	for _, k := range slices.Sorted(maps.Keys(owed)) {
 		to = append(to, fmt.Sprintf("%s %d", k, owed[k]))
@@ -477,10 +476,10 @@ func (x *summary) write(out *screen, seed uint64, took time.Duration) error {
 		line("ledger", "%d places, %d pending, %d faults", m.Places, pending, len(m.Faults))
 	}
 	if x.visitors > 0 {
-		line("visitors", "did %d things beside the demo", x.visitors)
+		line("visitors", "did %s beside the demo", counted(x.visitors, "thing"))
 	}
 	if x.late > 0 {
-		line("refused", "%d calls came too late: somebody else had been quicker", x.late)
+		line("refused", "%s came too late: somebody else had been quicker", counted(x.late, "call"))
 	}
 	b.WriteString("\n")
 	for _, f := range x.faults {

@@ -86,7 +86,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
 	}
-	for _, line := range []string{`\d\d:\d\d:\d\d  new          [0-9a-z]{6}  `, `  response     `, `  quarantined  `} {
+	for _, line := range []string{`\d\d:\d\d:\d\d  new          [0-9a-z]{6}  `, `  (attempt|response|contact) +`, `  quarantined  `} {
 		if !regexp.MustCompile(line).MatchString(stdout) {
 			t.Errorf("no line like %s in\n%s", line, stdout)
 		}
@@ -194,7 +194,7 @@ func TestDemoSummaryFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer g.close()
+			t.Cleanup(func() { _ = g.close() })
 			log, err := g.log(io.Discard)
 			if err != nil {
 				t.Fatal(err)
@@ -207,7 +207,7 @@ func TestDemoSummaryFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer d.stop()
+			t.Cleanup(func() { _ = d.stop() })
 			b, err := cfg.open(t.Context())
 			if err != nil {
 				t.Fatal(err)

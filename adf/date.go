@@ -80,7 +80,7 @@ type dateReader struct {
 
 // time puts the fields together; false where they are no date.
 func (d *dateReader) time(loc *time.Location) (time.Time, bool) {
-	if d.month < 1 || d.month > 12 || d.day < 1 || d.hour > 24 || d.minute > 59 || d.second > 60 ||
+	if d.month < 1 || d.month > 12 || d.day < 1 || d.hour < 0 || d.hour > 24 || d.minute > 59 || d.second > 60 ||
 		d.hour == 24 && d.minute+d.second+d.nanosecond > 0 || d.day > time.Date(d.year, time.Month(d.month)+1, 0, 0, 0, 0, 0, time.UTC).Day() {
 		return time.Time{}, false
 	}
@@ -252,10 +252,11 @@ func (d *dateReader) clock(s string) bool {
 		}
 	}
 	d.halfDay()
-	return d.hour >= 0
+	return true
 }
 
-// halfDay reads am or pm and reports whether one stood there. An hour that such a clock does not have becomes one that no day has.
+// halfDay reads am or pm and reports whether one stood there. An hour that such a clock does not have becomes one that
+// no day has.
 func (d *dateReader) halfDay() bool {
 	rest := strings.TrimLeft(d.s, " ")
 	for _, half := range [...]string{"a.m.", "p.m.", "am", "pm"} {
@@ -267,7 +268,10 @@ func (d *dateReader) halfDay() bool {
 		case d.hour > 12 && half[0] == 'p':
 			return true // 13:09 PM: the hour speaks for itself
 		case d.hour < 1 || d.hour > 12:
-			return half[0] == 'a' && d.hour == 0
+			if half[0] == 'p' || d.hour > 12 {
+				d.hour = -1
+			}
+			return true // 0:15 am
 		}
 		if d.hour %= 12; half[0] == 'p' {
 			d.hour += 12

@@ -88,7 +88,7 @@ var codes = map[string]struct {
 	CodeEncoding:     {Warning, "the text is not in the charset that it declares, or not wholly"},
 	CodeProlog:       {Warning, "a processing instruction is out of place, in upper case, malformed or of another version"},
 	CodeNoProlog:     {Info, "the XML declaration or the ADF instruction is missing"},
-	CodeDoctype:      {Warning, "a document type declaration was skipped"},
+	CodeDoctype:      {Info, "a document type declaration was skipped"},
 	CodeOutside:      {Warning, "there is text outside the document"},
 	CodeEscaped:      {Warning, "the document was escaped or hidden as a whole"},
 	CodeNoEnvelope:   {Warning, "the elements stand outside adf and prospect"},

@@ -22,15 +22,21 @@ var hostile = []struct {
 		return []byte("<adf><prospect>" + strings.Repeat("<a>", n/7) + strings.Repeat("</a>", n/7) + "</prospect></adf>")
 	}},
 	{"nested with text", func(n int) []byte { return []byte("<adf><prospect><comments>" + strings.Repeat("<b>x", n/4)) }},
-	{"siblings", func(n int) []byte { return []byte("<adf><prospect>" + strings.Repeat("<vehicle/>", n/10) + "</prospect></adf>") }},
+	{"siblings", func(n int) []byte {
+		return []byte("<adf><prospect>" + strings.Repeat("<vehicle/>", n/10) + "</prospect></adf>")
+	}},
 	{"unknown siblings", func(n int) []byte {
 		return []byte("<adf><prospect><customer>" + strings.Repeat("<x>1</x>", n/8) + "</customer></prospect></adf>")
 	}},
-	{"attributes", func(n int) []byte { return []byte("<adf><prospect " + strings.Repeat(`a="1" `, n/6) + "></prospect></adf>") }},
+	{"attributes", func(n int) []byte {
+		return []byte("<adf><prospect " + strings.Repeat(`a="1" `, n/6) + "></prospect></adf>")
+	}},
 	{"known attributes", func(n int) []byte {
 		return []byte("<adf><prospect " + strings.Repeat(`status="x" `, n/11) + "></prospect></adf>")
 	}},
-	{"open quotes", func(n int) []byte { return []byte("<adf><prospect>" + strings.Repeat(`<id source="a <id source='b `, n/28)) }},
+	{"open quotes", func(n int) []byte {
+		return []byte("<adf><prospect>" + strings.Repeat(`<id source="a <id source='b `, n/28))
+	}},
 	{"open attributes", func(n int) []byte { return []byte("<adf><prospect " + strings.Repeat(`type="a=`+"\n", n/9)) }},
 	{"comments", func(n int) []byte { return []byte("<adf><prospect>" + strings.Repeat("<!--", n/4)) }},
 	{"comments with one end", func(n int) []byte { return []byte("<adf><prospect>" + strings.Repeat("<!--\n", n/5) + "-->") }},
@@ -41,7 +47,9 @@ var hostile = []struct {
 	{"references", func(n int) []byte {
 		return []byte("<adf><prospect><comments>" + strings.Repeat("&amp;&x;&#0;", n/12) + "</comments></prospect></adf>")
 	}},
-	{"ampersands", func(n int) []byte { return []byte("<adf><prospect><comments>" + strings.Repeat("&", n) + "</comments>") }},
+	{"ampersands", func(n int) []byte {
+		return []byte("<adf><prospect><comments>" + strings.Repeat("&", n) + "</comments>")
+	}},
 	{"less-than signs", func(n int) []byte { return []byte("<adf><prospect><comments>" + strings.Repeat("<", n)) }},
 	{"end tags", func(n int) []byte { return []byte("<adf><prospect>" + strings.Repeat("</customer>", n/11)) }},
 	{"children and end tags", func(n int) []byte {
@@ -65,7 +73,9 @@ var hostile = []struct {
 	{"escaped", func(n int) []byte { return []byte(strings.Repeat("&lt;adf&gt;", n/11)) }},
 	{"hidden", func(n int) []byte { return []byte(strings.Repeat("<!-- <adf> -->", n/14)) }},
 	{"zeros", func(n int) []byte { return append([]byte("<adf><prospect><comments>"), make([]byte, n)...) }},
-	{"stray bytes", func(n int) []byte { return append([]byte("<adf><prospect><comments>"), bytes.Repeat([]byte("\xe9<"), n/2)...) }},
+	{"stray bytes", func(n int) []byte {
+		return append([]byte("<adf><prospect><comments>"), bytes.Repeat([]byte("\xe9<"), n/2)...)
+	}},
 	{"billion laughs", func(n int) []byte {
 		return []byte(`<!DOCTYPE adf [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><adf><prospect><comments>` + strings.Repeat("&b;", n/3) + "</comments></prospect></adf>")
 	}},

@@ -217,6 +217,7 @@ func (r *reader) check(id int32) {
 		e := child.element
 		if child.flags&hasNodes != 0 && (e == elWrapper || isLeaf(e) && e != elComments) {
 			r.lift(n.element, c)
+			n, child = &r.nodes[id], &r.nodes[c]
 		}
 		pl := places[n.element][e]
 		switch {
@@ -274,33 +275,30 @@ func (r *reader) missing(id int32, e element) {
 	r.noteWhat(CodeMissing, r.nodes[id].tag, id, uint8(e), false)
 }
 
-// lift moves the elements out of one that ADF 1.0 has only text in, or that is a mere wrapper, behind it.
+// lift moves the elements out of one that ADF 1.0 has only text in, or that is a mere wrapper, behind it. A node that is no text stays where each
+// of them was.
 func (r *reader) lift(parent element, id int32) {
-	n := &r.nodes[id]
-	before, after := int32(0), n.next
 	at := id
-	for c := n.first; c != 0; {
-		child := &r.nodes[c]
-		next := child.next
+	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
+		n, child := &r.nodes[id], r.nodes[c]
 		e := child.element
 		if e.special() || e == elBreak || e == elInline || e == elOther || tolerated[n.element][e] || n.element == elWrapper && !fits(parent, e) {
-			before = c
-		} else {
-			if before == 0 {
-				n.first = next
-			} else {
-				r.nodes[before].next = next
-			}
-			r.nodes[at].next = c
-			child.next, child.parent = after, n.parent
-			at = c
-			if n.element != elWrapper {
-				r.note(CodePlace, child.tag, c)
-			}
+			continue
 		}
-		c = next
+		if n.element != elWrapper {
+			r.note(CodePlace, child.tag, c)
+		}
+		moved := int32(len(r.nodes))
+		child.parent, child.next = n.parent, r.nodes[at].next
+		r.nodes[at].next = moved
+		r.nodes[c].element = elSkip
+		r.nodes[c].first, r.nodes[c].last = 0, 0
+		r.nodes = append(r.nodes, child)
+		for g := child.first; g != 0; g = r.nodes[g].next {
+			r.nodes[g].parent = moved
+		}
+		at = moved
 	}
-	n.last = before
 }
 
 // checkNames notes what is wrong with the names of an element and its attributes.

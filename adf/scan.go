@@ -165,7 +165,7 @@ func (p *parser) scan() bool {
 // text takes note of character data in the innermost open element.
 func (p *parser) text(begin, end int, isDirty bool) {
 	n := &p.nodes[p.cur]
-	if p.src[begin] == ']' && strings.TrimSpace(p.src[begin:end]) == "]]>" && content[n.element] != nil {
+	if p.src[begin] == ']' && strings.TrimSpace(p.src[begin:end]) == "]]>" && (content[n.element] != nil || n.element == elRoot) {
 		p.piece(elSkip, begin, begin, begin, end) // of a section that was read as if it were not there
 		return
 	}

@@ -52,8 +52,12 @@ func (p *parser) write(b *strings.Builder, id int32, deep bool) {
 			if p.mend != nil && child.flags&isUnclosed != 0 && child.element == elOther {
 				b.WriteString(p.src[child.tag:child.start]) // it was no tag after all
 			}
+			block := child.element == elInline && endsLine(p.local(c))
+			if s := b.String(); block && s != "" && s[len(s)-1] != '\n' {
+				b.WriteByte('\n')
+			}
 			p.write(b, c, true)
-			if child.element == elInline && endsLine(p.local(c)) {
+			if block {
 				b.WriteByte('\n')
 			}
 		}
@@ -62,7 +66,7 @@ func (p *parser) write(b *strings.Builder, id int32, deep bool) {
 	b.WriteString(p.decode(at, n.end, id))
 }
 
-// endsLine reports whether HTML ends a line behind an element of this name.
+// endsLine reports whether HTML has an element of this name on lines of its own.
 func endsLine(name string) bool {
 	switch name {
 	case "p", "div", "li", "tr", "h1", "h2", "h3", "P", "DIV", "LI", "TR":

@@ -53,7 +53,9 @@ func TestSlug(t *testing.T) {
 // TestPrints says who is the same and who identifies nobody.
 func TestPrints(t *testing.T) {
 	h := router.NewHasher([]byte("key"))
-	prints := func(c router.Customer) int { return len(h.Prints(&router.Enquiry{Customer: c}, []string{"sales@store.example", "+13125550100"})) }
+	prints := func(c router.Customer) int {
+		return len(h.Prints(&router.Enquiry{Customer: c}, []string{"sales@store.example", "+13125550100"}))
+	}
 	for name, test := range map[string]struct {
 		c    router.Customer
 		want int

@@ -241,7 +241,10 @@ func (f *Rooftop) log(before *Lead, e Entry, now time.Time) (*Change, error) {
 	if e.How == "" {
 		e.How = Logged
 	}
-	if e.By == "" && e.Kind != KindNote {
+	if e.By == "" && e.Kind == KindTurnover && before.Turnover != nil {
+		e.By = before.Turnover.By
+	}
+	if e.By == "" && e.Kind != KindNote && e.Kind != KindTurnover {
 		e.By = before.Owner
 	}
 
@@ -290,8 +293,8 @@ func (f *Rooftop) allowed(l *Lead, old life, e Entry, now time.Time) error {
 	case e.Kind == KindLost && old.turnover != nil && old.turnover.State != TurnoverDone:
 		return fault("kind", "a T.O. is owed for lead %s: log a turnover with its outcome before it closes", l.ID)
 	case e.Kind == KindTurnover:
-		if _, ok := f.Person(e.By); !ok {
-			return fault("by", "a turnover needs the manager who takes it")
+		if !f.manages(e.By) {
+			return fault("by", "a turnover needs the manager who takes it: one of %s", strings.Join(f.managers(), ", "))
 		}
 	}
 	return nil

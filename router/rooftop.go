@@ -1,6 +1,7 @@
 package router
 
 import (
+	"slices"
 	"time"
 
 	"leadfloor/router/hours"
@@ -88,6 +89,20 @@ func (f *Rooftop) Holder() string {
 	}
 	return f.Roster[0].ID
 }
+
+// managers are who can take a T.O.: those configured, or whoever holds in their place.
+func (f *Rooftop) managers() []string {
+	if len(f.Managers) == 0 {
+		return []string{f.Holder()}
+	}
+	ids := make([]string, len(f.Managers))
+	for i, m := range f.Managers {
+		ids[i] = m.ID
+	}
+	return ids
+}
+
+func (f *Rooftop) manages(id string) bool { return slices.Contains(f.managers(), id) }
 
 // Person finds a manager or salesperson by id.
 func (f *Rooftop) Person(id string) (Person, bool) {

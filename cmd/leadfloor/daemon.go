@@ -100,7 +100,7 @@ const tickEvery = time.Second
 func (d *daemon) await(ctx context.Context) error {
 	cfg := d.cfg.Load()
 	said := ""
-	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 15*time.Second) {
 		state, err := inspectRedis(ctx, d.client, &cfg.Redis)
 		if err == nil {
 			if cfg.Redis.Strict {
@@ -111,8 +111,6 @@ func (d *daemon) await(ctx context.Context) error {
 			err = errors.Join(d.store.Sync(ctx), d.router.Open(ctx))
 		}
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case errors.Is(err, rdb.ErrSchema):
 			return err
 		case err == nil:
@@ -122,14 +120,13 @@ func (d *daemon) await(ctx context.Context) error {
 			d.log.Info("redis answers", "version", state.Version)
 			return nil
 		}
-		if text := err.Error(); text != said {
+		if text := err.Error(); text != said && ctx.Err() == nil {
 			said = text
 			d.log.Error("redis cannot be used; no mail is read until it can", "err", err)
 		}
-		if !sleep(ctx, wait/2+rand.N(wait/2)) {
-			return nil
-		}
+		sleep(ctx, wait/2+rand.N(wait/2))
 	}
+	return nil
 }
 
 // watchRedis follows the server's clock, and now and then looks again at what its settings can lose.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,7 +45,6 @@ type process struct {
 	config string
 	addr   string
 	mu     sync.Mutex
-	out    bytes.Buffer
 	logs   strings.Builder // of all its lives
 	done   chan struct{}
 }

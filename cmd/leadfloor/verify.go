@@ -266,7 +266,7 @@ func (a *audit) write(w io.Writer, f *format) error {
 	}
 	var b strings.Builder
 	stores := table{columns: []string{"store", "events", "leads", "decisions", "faults", "differences"}}
-	number := func(n int) string { return strconv.Itoa(n) }
+	number := strconv.Itoa
 	for _, v := range a.Stores {
 		stores.rows = append(stores.rows, []string{
 			v.Store, strconv.FormatInt(v.Head, 10), number(v.Leads), number(v.Decisions), number(len(v.Faults)), number(len(v.Differences)),

@@ -160,7 +160,7 @@ func TestUIDBehindTheBody(t *testing.T) {
 				return false
 			}
 			var seq int
-			fmt.Sscanf(args, "%d", &seq)
+			_, _ = fmt.Sscanf(args, "%d", &seq) // no number is no message
 			for i, h := range s.Held("INBOX") {
 				if i+1 == seq {
 					c.Send("* %d FETCH (%s UID %d)", i+1, h.Items(args)[1:], h.UID)

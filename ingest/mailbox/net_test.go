@@ -74,7 +74,7 @@ type deadable struct {
 
 func (d *deadable) die() {
 	d.dead.Store(true)
-	d.Conn.SetReadDeadline(time.Now()) // a read in hand must not bring more
+	_ = d.Conn.SetReadDeadline(time.Now()) // a read in hand must not bring more
 }
 
 func (d *deadable) Read(p []byte) (int, error) {

@@ -461,14 +461,14 @@ func (s *session) read(uid uint32, lit imap.LiteralReader, limit int64) ([]byte,
 	size := lit.Size()
 	if size > limit {
 		s.conn.Close()
-		io.Copy(io.Discard, lit) // at most what is buffered: releases the client's reader
+		_, _ = io.Copy(io.Discard, lit) // at most what is buffered: releases the client's reader
 		return nil, &failure{reason: ReasonProtocol, err: &oversize{uid}}
 	}
 	raw := make([]byte, size)
 	n, err := io.ReadFull(lit, raw)
 	if err == nil {
 		_, err = lit.Read(make([]byte, 1)) // the end, which releases the client's reader
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return raw, nil
 		}
 	}

@@ -9,29 +9,30 @@ import (
 	"leadfloor/router"
 )
 
-// A Model is the law of the one rotation in plain Go: who is on, whose turn it is, what a turn costs, who holds what. It was written
-// from the words of the law and not from the scripts, and does every step the slow and obvious way, so that the two can be compared.
+// A Model is the law of the one rotation in plain Go: who is on, whose turn it is, what a turn costs, who has which lead. It was written
+// from the words of the law, not from the scripts, and does every step the slow and obvious way, so that the two can be compared.
 //
-// It reads roster, hours and rules from Home at every step, as the business does. It knows nothing of enquiries: whoever drives it
-// says which customer an arrival is of. Its clock is handed in.
+// It reads roster, hours and rules from Home at every step, as the business does. It knows nothing of enquiries: whoever drives it says
+// which customer an arrival is of, and when. It is not for several goroutines.
 type Model struct {
 	Home   *router.Rooftop
-	People map[string]*ModelPerson
+	People map[string]*ModelPerson // all who ever were on the roster
 	Leads  map[string]*ModelLead
 	Ref    int64 // lowest pass of the eligible right after the last charged turn
 
 	Charged, Refunded int // turns
 	Admitted          int // returns that raised a pass
-	step              int64
-	heldDealt         time.Time         // when the last held lead was dealt
-	latest            map[int]string    // the newest lead of each customer
-	living            map[string]bool   // leads that may yet fall due
-	held              []*ModelLead      // in no order
-	untouched         map[string]int    // per owner
-	hand              map[string]byHand // on, off or busy until
+
+	step      int64                 // counts joinings and turns
+	heldDealt time.Time             // when the last held lead was dealt
+	of        map[int][]*ModelLead  // a customer's leads, oldest first
+	pending   map[*ModelLead]bool   // those that fall due if nobody tries
+	held      map[*ModelLead]bool   // those that wait for somebody to come on
+	untouched map[string]int        // untouched leads of each owner
+	hand      map[string]statusHand // who was set by hand
 }
 
-type byHand struct {
+type statusHand struct {
 	status router.Status
 	until  time.Time // zero: until auto
 }
@@ -39,55 +40,82 @@ type byHand struct {
 // ModelPerson is one person's standing. Who leaves the roster keeps it.
 type ModelPerson struct {
 	Pass     int64
-	Turns    int64 // charged, less those given back
+	Turns    int64 // charged
 	Eligible bool  // at the last step that looked
-	last     int64 // step of the last turn, or of joining
+	last     int64 // the last turn, or joining
 }
 
 // ModelLead is a lead as far as the rotation cares.
 type ModelLead struct {
-	ID       string
-	Customer int
-	Owner    string
-	Held     bool
-	Closed   bool
+	ID      string
+	Owner   string
+	Held    bool // by a manager, nobody being on
+	Closed  bool
+	Void    bool
+	Picked  bool // by hand: the rotation never takes it away
+	Given   bool // to a manager, the re-deals being used up or nobody else on
+	Charge  router.Charge
+	Touches int // arrivals, the first included
 
-	arrived, assigned, activity time.Time
-	untouched                   bool
-	since                       time.Time // start of the running clock to attempt
-	attempt, contact            time.Time // the last ones
-	attempts                    int
-	picked                      bool // by hand
-	given                       bool // to a manager for good
-	redeals                     int
-	missed                      []string
-	charge                      router.Charge
+	Arrived      time.Time
+	LastTry      time.Time // the last attempt, response or contact
+	LastContact  time.Time
+	Tries        int // attempts and responses
+	assigned     time.Time
+	activity     time.Time
+	restarted    time.Time // when the clock to attempt last started, as seen here
+	moments      []moment
+	untouched    bool
+	missed       []string
+	redeals      int
+	countedUnder string // the owner under whom it counts as untouched
+}
+
+// moment is an arrival or a human try.
+type moment struct {
+	at  time.Time
+	try bool
 }
 
 // NewModel is the model of a rooftop that nobody used yet.
 func NewModel(home *router.Rooftop) *Model {
 	return &Model{
-		Home: home, People: map[string]*ModelPerson{}, Leads: map[string]*ModelLead{}, latest: map[int]string{}, living: map[string]bool{},
-		untouched: map[string]int{}, hand: map[string]byHand{},
+		Home: home, People: map[string]*ModelPerson{}, Leads: map[string]*ModelLead{}, of: map[int][]*ModelLead{},
+		pending: map[*ModelLead]bool{}, held: map[*ModelLead]bool{}, untouched: map[string]int{}, hand: map[string]statusHand{},
 	}
 }
 
-// The laws that the model holds as numbers.
+// What the law says in numbers.
 const (
 	attemptProtects = 4 * time.Hour
 	contactProtects = 7 * 24 * time.Hour
-	busyFor         = time.Hour
+	busyLasts       = time.Hour
 )
 
 func (m *Model) salesperson(id string) (router.Salesperson, bool) {
-	i := slices.IndexFunc(m.Home.Roster, func(s router.Salesperson) bool { return s.ID == id })
-	if i < 0 {
-		return router.Salesperson{}, false
+	for _, s := range m.Home.Roster {
+		if s.ID == id {
+			return s, true
+		}
 	}
-	return m.Home.Roster[i], true
+	return router.Salesperson{}, false
 }
 
-// Status is where somebody of the roster is: by hand as long as that lasts, else by schedule, which is the store's hours by default.
+func (m *Model) manages(id string) bool {
+	return slices.ContainsFunc(m.Home.Managers, func(p router.Person) bool { return p.ID == id })
+}
+
+// Cost is what a turn adds to somebody's pass; 0 for who is not on the roster.
+func (m *Model) Cost(id string) int64 {
+	s, ok := m.salesperson(id)
+	if !ok {
+		return 0
+	}
+	return int64(router.Turn / max(1, s.Weight))
+}
+
+// Status is where somebody is: by hand as long as that lasts, else by schedule, which is the store's hours by default. Who is not on the
+// roster is off.
 func (m *Model) Status(id string, now time.Time) router.Status {
 	s, ok := m.salesperson(id)
 	if !ok {
@@ -106,51 +134,48 @@ func (m *Model) Status(id string, now time.Time) router.Status {
 	return router.Off
 }
 
-func (m *Model) eligible(s router.Salesperson, now time.Time) bool {
-	return m.Status(s.ID, now) == router.On && (s.MaxUntouched == 0 || m.untouched[s.ID] < s.MaxUntouched)
-}
-
-// look admits and drops people: each step of the rotation begins so.
-func (m *Model) look(now time.Time) {
-	m.step++
-	// New people join at the back: with the highest pass on the roster.
+// Look admits and drops people by roster, schedule, hand and cap. Every step that may deal begins so.
+func (m *Model) Look(now time.Time) {
+	// New people join at the back, with the highest pass on the roster.
 	var highest int64
-	var fresh []string
 	for _, s := range m.Home.Roster {
 		if p := m.People[s.ID]; p != nil {
 			highest = max(highest, p.Pass)
-		} else {
-			fresh = append(fresh, s.ID)
 		}
 	}
-	for _, id := range fresh {
-		m.People[id] = &ModelPerson{Pass: highest, last: m.step}
+	m.step++
+	for _, s := range m.Home.Roster {
+		if m.People[s.ID] == nil {
+			m.People[s.ID] = &ModelPerson{Pass: highest, last: m.step}
+		}
 	}
 
-	now_ := map[string]bool{}
+	may := map[string]bool{}
 	for _, s := range m.Home.Roster {
-		now_[s.ID] = m.eligible(s, now)
+		may[s.ID] = m.Status(s.ID, now) == router.On && (s.MaxUntouched == 0 || m.untouched[s.ID] < s.MaxUntouched)
 	}
-	// The reference is the lowest pass of those who are eligible already and remain so.
-	ref, any := m.Ref, false
+	// The reference is the lowest pass of those eligible at this instant; who is admitted at the same instant is not among them.
+	ref := m.Ref
+	found := false
 	for id, p := range m.People {
-		if p.Eligible && now_[id] && (!any || p.Pass < ref) {
-			ref, any = p.Pass, true
+		if p.Eligible && may[id] && (!found || p.Pass < ref) {
+			ref, found = p.Pass, true
 		}
 	}
 	for id, p := range m.People {
-		if now_[id] && !p.Eligible {
-			if back := ref - int64(m.Home.Routing.CatchUpMax)*router.Turn; back > p.Pass {
-				p.Pass = back
+		if may[id] && !p.Eligible {
+			// Owed at most so many turns, each of what a turn costs this person.
+			if least := ref - int64(m.Home.Routing.CatchUpMax)*m.Cost(id); least > p.Pass {
+				p.Pass = least
 				m.Admitted++
 			}
 		}
-		p.Eligible = now_[id]
+		p.Eligible = may[id]
 	}
 }
 
-// Eligible lists who may get a lead now, whoever missed it left out, next first.
-func (m *Model) Eligible(missed []string) []string {
+// Eligible lists who may get a lead that some have missed, next first.
+func (m *Model) Eligible(missed ...string) []string {
 	var ids []string
 	for id, p := range m.People {
 		if p.Eligible && !slices.Contains(missed, id) {
@@ -164,47 +189,49 @@ func (m *Model) Eligible(missed []string) []string {
 	return ids
 }
 
-// charge makes a turn count, and keeps the reference for when nobody is eligible.
+// charge makes a lead cost somebody a turn. Who is not on the roster has no turns.
 func (m *Model) charge(l *ModelLead, id string) {
-	s, ok := m.salesperson(id)
-	if !ok {
-		return // not of the rotation
+	cost := m.Cost(id)
+	if cost == 0 {
+		return
 	}
+	m.step++
 	p := m.People[id]
-	cost := int64(router.Turn / max(1, s.Weight))
 	p.Pass += cost
 	p.Turns++
 	p.last = m.step
 	m.Charged++
-	l.charge = router.Charge{Person: id, Cost: cost}
-	for i, id := range slices.Collect(maps.Keys(m.standing())) {
-		if p := m.People[id]; i == 0 || p.Pass < m.Ref {
-			m.Ref = p.Pass
+	l.Charge = router.Charge{Person: id, Cost: cost}
+	if eligible := m.Eligible(); len(eligible) > 0 {
+		m.Ref = m.People[eligible[0]].Pass
+	}
+}
+
+// give makes somebody the owner, from now on.
+func (m *Model) give(l *ModelLead, owner string, now time.Time) {
+	l.Owner, l.assigned, l.Held = owner, now, false
+	m.index(l)
+}
+
+// index keeps what is looked up by more than the lead's id.
+func (m *Model) index(l *ModelLead) {
+	if l.countedUnder != "" {
+		m.untouched[l.countedUnder]--
+		l.countedUnder = ""
+	}
+	if l.untouched {
+		m.untouched[l.Owner]++
+		l.countedUnder = l.Owner
+	}
+	set := func(set map[*ModelLead]bool, is bool) {
+		if is {
+			set[l] = true
+		} else {
+			delete(set, l)
 		}
 	}
-}
-
-// standing is who is eligible.
-func (m *Model) standing() map[string]*ModelPerson {
-	all := maps.Clone(m.People)
-	maps.DeleteFunc(all, func(_ string, p *ModelPerson) bool { return !p.Eligible })
-	return all
-}
-
-func (m *Model) own(l *ModelLead, owner string, now time.Time) {
-	m.count(l, -1)
-	if l.Held {
-		m.held = slices.DeleteFunc(m.held, func(h *ModelLead) bool { return h == l })
-	}
-	l.Held, l.Owner, l.assigned = false, owner, now
-	m.count(l, 1)
-}
-
-// count keeps the untouched leads of each owner; what a manager merely holds is not counted against the floor.
-func (m *Model) count(l *ModelLead, n int) {
-	if l.untouched && !l.Closed {
-		m.untouched[l.Owner] += n
-	}
+	set(m.held, l.Held)
+	set(m.pending, l.untouched && !l.Held && !l.Picked && !l.Given)
 }
 
 // Untouched is how many untouched leads somebody owns or holds.
@@ -213,116 +240,158 @@ func (m *Model) Untouched(id string) int { return m.untouched[id] }
 // Held is how many leads wait for somebody to come on.
 func (m *Model) Held() int { return len(m.held) }
 
-// Lives says whether a customer's newest lead is one that a new arrival of theirs joins.
-func (m *Model) Lives(customer int, now time.Time) (*ModelLead, bool) {
-	l := m.Leads[m.latest[customer]]
-	if l == nil || l.Closed {
-		return l, false
-	}
+// Lives is the lead that a new arrival of a customer's joins: the newest that lives; nil where none does.
+func (m *Model) Lives(customer int, now time.Time) *ModelLead {
 	d := m.Home.Duplicates
-	return l, now.Sub(l.arrived) <= d.CreatedWithin && now.Sub(l.activity) <= d.ActiveWithin
-}
-
-// New takes a new lead: the customer never wrote, or their last lead lives no more.
-func (m *Model) New(id string, customer int, arrived, now time.Time) *ModelLead {
-	m.look(now)
-	former := m.Leads[m.latest[customer]]
-	l := &ModelLead{ID: id, Customer: customer, arrived: arrived, activity: arrived, since: arrived, untouched: true}
-	m.Leads[id], m.latest[customer], m.living[id] = l, id, true
-	if former != nil {
-		if _, ok := m.salesperson(former.Owner); ok {
-			m.own(l, former.Owner, now)
-			m.charge(l, l.Owner)
+	for _, l := range slices.Backward(m.of[customer]) {
+		if !l.Closed && now.Sub(l.Arrived) <= d.CreatedWithin && now.Sub(l.activity) <= d.ActiveWithin {
 			return l
 		}
 	}
-	next := m.Eligible(nil)
-	if len(next) == 0 || len(m.held) > 0 { // nobody passes those who wait
-		m.own(l, m.Home.Holder(), now)
-		l.Held = true
-		m.held = append(m.held, l)
-		return l
-	}
-	m.own(l, next[0], now)
-	m.charge(l, l.Owner)
-	return l
+	return nil
 }
 
-// Touch appends a later enquiry: same owner, no turn. A clock that had stopped starts anew.
-func (m *Model) Touch(l *ModelLead, arrived, now time.Time) {
-	l.activity = arrived
-	if !l.untouched {
-		l.untouched, l.since = true, arrived
-		m.count(l, 1)
+// OfCustomer are all leads of a customer, oldest first.
+func (m *Model) OfCustomer(customer int) []*ModelLead { return m.of[customer] }
+
+// New takes a new lead: the customer never wrote, or no lead of theirs lives. It goes to the former owner, who is charged, else to the
+// next in turn; where nobody is there, or others wait already, a manager holds it. It returns who covers for a former owner who is off.
+func (m *Model) New(id string, customer int, arrived, now time.Time) (l *ModelLead, cover string) {
+	m.Look(now)
+	former := ""
+	for _, old := range slices.Backward(m.of[customer]) {
+		if !old.Void { // which never was a lead
+			former = old.Owner
+			break
+		}
 	}
+	l = &ModelLead{ID: id, Arrived: arrived, activity: arrived, restarted: now, untouched: true, Touches: 1, moments: []moment{{at: arrived}}}
+	m.Leads[id] = l
+	m.of[customer] = append(m.of[customer], l)
+	next := m.Eligible()
+	switch {
+	case m.Cost(former) > 0:
+		cover = m.cover(former, now)
+		m.give(l, former, now)
+		m.charge(l, former)
+	case len(next) > 0 && len(m.held) == 0: // nobody passes those who wait
+		m.give(l, next[0], now)
+		m.charge(l, next[0])
+	default:
+		l.Owner, l.Held = m.Home.Holder(), true
+		m.index(l)
+	}
+	return l, cover
+}
+
+// cover is who looks after an owner's customers while the owner is off: the next in turn.
+func (m *Model) cover(owner string, now time.Time) string {
+	if m.manages(owner) || m.Status(owner, now) != router.Off {
+		return ""
+	}
+	if next := m.Eligible(owner); len(next) > 0 {
+		return next[0]
+	}
+	return ""
+}
+
+// Touch appends a later enquiry to a lead: same owner, no turn. It returns who covers.
+func (m *Model) Touch(l *ModelLead, arrived, now time.Time) (cover string) {
+	m.Look(now)
+	l.Touches++
+	if arrived.After(l.activity) {
+		l.activity = arrived
+	}
+	if !l.Held {
+		cover = m.cover(l.Owner, now)
+	}
+	m.witness(l, moment{at: arrived}, now)
+	return cover
+}
+
+// witness decides by the moments' own time, not by their order of coming, whether somebody tried since the customer last asked.
+func (m *Model) witness(l *ModelLead, x moment, now time.Time) {
+	was := l.untouched
+	l.moments = append(l.moments, x)
+	slices.SortStableFunc(l.moments, func(a, b moment) int { return a.at.Compare(b.at) })
+	l.untouched = false
+	for _, x := range l.moments {
+		l.untouched = !x.try
+	}
+	if l.untouched && !was {
+		l.restarted = now
+	}
+	if !l.untouched && l.Held { // who holds it works it
+		l.Held = false
+	}
+	m.index(l)
 }
 
 // Log is something that a person did now.
 func (m *Model) Log(l *ModelLead, kind router.Kind, now time.Time) {
-	m.count(l, -1)
 	l.activity = now
 	switch kind {
 	case router.KindAttempt, router.KindResponse:
-		l.attempt, l.untouched = now, false
-		l.attempts++
+		l.LastTry = now
+		l.Tries++
+		m.witness(l, moment{at: now, try: true}, now)
+		return
 	case router.KindContact:
-		l.contact, l.untouched = now, false
-	case router.KindSale, router.KindLost:
-		l.Closed, l.untouched = true, false
+		l.LastTry, l.LastContact = now, now
+		m.witness(l, moment{at: now, try: true}, now)
+		return
 	case router.KindVoid:
-		l.Closed, l.untouched = true, false
-		if p := m.People[l.charge.Person]; p != nil {
-			p.Pass -= l.charge.Cost
-			p.Turns--
+		l.Void = true
+		if p := m.People[l.Charge.Person]; p != nil {
+			p.Pass -= l.Charge.Cost
 			m.Refunded++
-			l.charge = router.Charge{}
+			l.Charge = router.Charge{}
 		}
 	}
-	m.count(l, 1)
-	if l.Closed {
-		delete(m.living, l.ID)
-		m.held = slices.DeleteFunc(m.held, func(h *ModelLead) bool { return h == l })
-		l.Held = false
-	}
+	l.Closed, l.untouched, l.Held = true, false, false
+	m.index(l)
 }
 
-// Assign is a manual pick.
+// Assign is a manual pick. To pick who has the lead already changes nothing.
 func (m *Model) Assign(l *ModelLead, to string, now time.Time) {
-	m.look(now)
-	m.own(l, to, now)
-	l.picked = true
+	if l.Owner == to && !l.Held {
+		return
+	}
+	m.Look(now)
+	l.Picked, l.Charge = true, router.Charge{}
+	m.give(l, to, now)
 	if !m.Home.Routing.ManualTurnsFree {
 		m.charge(l, to)
 	}
 }
 
-// SetFloor sets somebody by hand; an empty who sets nobody and only looks.
-func (m *Model) SetFloor(who string, s router.Status, until, now time.Time) {
-	if who != "" {
-		if s == router.Busy && until.IsZero() {
-			until = now.Add(busyFor)
-		}
-		m.hand[who] = byHand{s, until}
-		if s == router.Auto {
-			delete(m.hand, who)
-		}
+// Set sets somebody on, off or busy by hand; a zero until lasts until auto, busy an hour.
+func (m *Model) Set(who string, s router.Status, until, now time.Time) {
+	if s == router.Busy && until.IsZero() {
+		until = now.Add(busyLasts)
 	}
-	m.look(now)
+	m.hand[who] = statusHand{s, until}
+	if s == router.Auto {
+		delete(m.hand, who)
+	}
+	m.Look(now)
 }
 
-// DealHeld deals the lead that waited longest, where somebody is there and the spacing has passed.
+// HeldDue says whether a held lead is to be dealt: somebody is there and the spacing has passed.
+func (m *Model) HeldDue(now time.Time) bool {
+	return len(m.held) > 0 && now.Sub(m.heldDealt) >= m.Home.Routing.OpeningSpacing && len(m.Eligible()) > 0
+}
+
+// DealHeld deals the held lead that arrived first.
 func (m *Model) DealHeld(now time.Time) *ModelLead {
-	if len(m.held) == 0 || now.Sub(m.heldDealt) < m.Home.Routing.OpeningSpacing {
+	m.Look(now)
+	if !m.HeldDue(now) {
 		return nil
 	}
-	m.look(now)
-	l := slices.MinFunc(m.held, func(a, b *ModelLead) int { return a.arrived.Compare(b.arrived) })
-	next := m.Eligible(l.missed)
-	if len(next) == 0 {
-		return nil
-	}
-	m.own(l, next[0], now)
-	m.charge(l, l.Owner)
+	l := slices.MinFunc(slices.Collect(maps.Keys(m.held)), func(a, b *ModelLead) int { return a.Arrived.Compare(b.Arrived) })
+	next := m.Eligible()[0]
+	m.give(l, next, now)
+	m.charge(l, next)
 	m.heldDealt = now
 	return l
 }
@@ -333,26 +402,19 @@ func (m *Model) Reassignable(now time.Time) []*ModelLead {
 		return nil
 	}
 	due := map[*ModelLead]time.Time{}
-	for id := range m.living {
-		l := m.Leads[id]
-		if !l.untouched || l.Held || l.picked || l.given {
-			continue
-		}
-		if !l.attempt.IsZero() && now.Sub(l.attempt) < attemptProtects || !l.contact.IsZero() && now.Sub(l.contact) < contactProtects {
+	for l := range m.pending {
+		if !l.LastTry.IsZero() && now.Sub(l.LastTry) < attemptProtects || !l.LastContact.IsZero() && now.Sub(l.LastContact) < contactProtects {
 			continue
 		}
 		from := l.assigned
-		if l.since.After(from) {
-			from = l.since
+		if l.restarted.After(from) {
+			from = l.restarted
 		}
-		at := from.Add(m.Home.Routing.ReassignAfter)
+		at, ok := from.Add(m.Home.Routing.ReassignAfter), true
 		if m.Home.Hours != nil {
-			var ok bool
-			if at, ok = m.Home.Hours.Add(from, m.Home.Routing.ReassignAfter); !ok {
-				continue
-			}
+			at, ok = m.Home.Hours.Add(from, m.Home.Routing.ReassignAfter)
 		}
-		if !at.After(now) {
+		if ok && !at.After(now) {
 			due[l] = at
 		}
 	}
@@ -361,17 +423,18 @@ func (m *Model) Reassignable(now time.Time) []*ModelLead {
 	})
 }
 
-// Reassign deals one of them to the next who did not miss it, or to a manager for good where the re-deals are used up.
+// Reassign takes such a lead away: to the next of those who did not miss it, or to a manager where the re-deals are used up or nobody else
+// is there.
 func (m *Model) Reassign(l *ModelLead, now time.Time) {
-	m.look(now)
+	m.Look(now)
 	l.missed = append(l.missed, l.Owner)
-	next := m.Eligible(l.missed)
+	next := m.Eligible(l.missed...)
 	if l.redeals == m.Home.Routing.MaxRedeals || len(next) == 0 {
-		m.own(l, m.Home.Holder(), now)
-		l.given = true
+		l.Given, l.Charge = true, router.Charge{}
+		m.give(l, m.Home.Holder(), now)
 		return
 	}
 	l.redeals++
-	m.own(l, next[0], now)
-	m.charge(l, l.Owner)
+	m.give(l, next[0], now)
+	m.charge(l, next[0])
 }

@@ -486,7 +486,11 @@ var suite = map[string]func(*testing.T, benchFor){
 		if _, err := b.Log(t.Context(), id, router.Entry{Kind: router.KindLost, Reason: "price"}); err == nil {
 			t.Error("a lead with a T.O. owed closed")
 		}
-		l = b.log(id, router.Entry{Kind: router.KindTurnover, By: "mia", Outcome: "taken"})
+		if _, err := b.Log(t.Context(), id, router.Entry{Kind: router.KindTurnover, By: "alice", Outcome: "taken"}); err == nil {
+			t.Error("a salesperson took a T.O.")
+		}
+		l = b.log(id, router.Entry{Kind: router.KindTurnover, Outcome: "taken"})
+		Want(t, "taken by", l.Turnover.By, "mia")
 		Want(t, "taken", l.Turnover.State, router.TurnoverTaken)
 		l = b.log(id, router.Entry{Kind: router.KindTurnover, By: "mia", Outcome: "lost", Reason: "price"})
 		Want(t, "state", l.State, router.Lost)

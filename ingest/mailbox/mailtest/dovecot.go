@@ -232,7 +232,7 @@ func (b *dovecotBackend) start() error {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			cmd.Wait()
+			_ = cmd.Wait() // it was ended, and says so
 		}
 		close(ended)
 	}()
@@ -273,19 +273,19 @@ func (b *dovecotBackend) end(how syscall.Signal) {
 		return
 	}
 	pid := b.cmd.Process.Pid
-	syscall.Kill(pid, how)
+	_ = syscall.Kill(pid, how) // it may be gone already
 	if how == syscall.SIGKILL {
-		syscall.Kill(-pid, how)
+		_ = syscall.Kill(-pid, how)
 	}
 	select {
 	case <-b.ended:
 	case <-time.After(10 * time.Second):
-		syscall.Kill(-pid, syscall.SIGKILL)
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
 		<-b.ended
 	}
 	b.cmd = nil
 	// Its master process says where it listens; one that was killed cannot take that back.
-	os.Remove(filepath.Join(b.dir, "run", "master.pid"))
+	_ = os.Remove(filepath.Join(b.dir, "run", "master.pid"))
 }
 
 func (b *dovecotBackend) kill() { b.end(syscall.SIGKILL) }
@@ -294,7 +294,7 @@ func (b *dovecotBackend) stop() { b.end(syscall.SIGTERM) }
 
 func (b *dovecotBackend) remove() {
 	b.stop()
-	os.RemoveAll(b.dir)
+	_ = os.RemoveAll(b.dir) // a temporary folder; what is left hurts nobody
 }
 
 func (b *dovecotBackend) account() (string, error) {

@@ -371,7 +371,7 @@ func pass(to, from net.Conn, silent <-chan struct{}) {
 			}
 		}
 		if err != nil {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				from.Close()
 			}
 			to.Close()

@@ -1,0 +1,87 @@
+package routertest
+
+import (
+	"context"
+	"errors"
+
+	"leadfloor/router"
+)
+
+// ErrFlaky is what a Flaky's caller gets instead of an answer.
+var ErrFlaky = errors.New("connection reset by the test")
+
+// A Flaky is a store of which a writing call fails when told to: before it reached the store, or after it was carried out, with the reply
+// lost. It notes what was carried out. It does not break reads, and is not for several goroutines.
+type Flaky struct {
+	router.Store
+	in   int
+	lost bool
+	done []Call
+}
+
+var _ router.Store = (*Flaky)(nil)
+
+// A Call is a writing call that was carried out.
+type Call struct {
+	Kind  router.Kind // of a deal; empty for anything else
+	Floor bool
+	Put   bool
+	Taken *router.Taken
+	Lead  string
+	Dealt router.Dealt
+}
+
+// Fail makes the n-th writing call from now on fail: after it was carried out where lost, else before. 0 has none fail.
+func (f *Flaky) Fail(n int, lost bool) { f.in, f.lost = n, lost }
+
+// Done returns what was carried out since it was last asked.
+func (f *Flaky) Done() []Call {
+	d := f.done
+	f.done = nil
+	return d
+}
+
+// through carries out one call, unless it is the one to fail.
+func through[T any](f *Flaky, call func() (T, error), note func(T) Call) (T, error) {
+	var none T
+	if f.in > 0 {
+		f.in--
+		if f.in == 0 && !f.lost {
+			return none, ErrFlaky
+		}
+	}
+	v, err := call()
+	if err != nil {
+		return none, err
+	}
+	f.done = append(f.done, note(v))
+	if f.in == 0 && f.lost {
+		f.lost = false
+		return none, ErrFlaky
+	}
+	return v, nil
+}
+
+// Take is Store's.
+func (f *Flaky) Take(ctx context.Context, rooftop string, t *router.Take) (router.Taken, error) {
+	return through(f, func() (router.Taken, error) { return f.Store.Take(ctx, rooftop, t) },
+		func(v router.Taken) Call { return Call{Taken: &v, Lead: v.Lead} })
+}
+
+// Deal is Store's.
+func (f *Flaky) Deal(ctx context.Context, rooftop string, d *router.Dealing) (router.Dealt, error) {
+	return through(f, func() (router.Dealt, error) { return f.Store.Deal(ctx, rooftop, d) },
+		func(v router.Dealt) Call { return Call{Kind: d.Kind, Lead: d.Lead, Dealt: v} })
+}
+
+// Put is Store's.
+func (f *Flaky) Put(ctx context.Context, rooftop string, c *router.Change) (int64, error) {
+	return through(f, func() (int64, error) { return f.Store.Put(ctx, rooftop, c) },
+		func(int64) Call { return Call{Put: true, Lead: c.Before.ID} })
+}
+
+// Floor is Store's.
+func (f *Flaky) Floor(ctx context.Context, rooftop string, c *router.FloorCall) (router.FloorNow, error) {
+	return through(f, func() (router.FloorNow, error) { return f.Store.Floor(ctx, rooftop, c) },
+		func(router.FloorNow) Call { return Call{Floor: true} })
+}

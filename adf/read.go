@@ -14,6 +14,7 @@ type reader struct {
 	loose    []int32
 	nested   []int32 // prospects within others, to be read behind them
 	slabs    slabs
+	tally    [elements]int32 // the children of the node that was checked last, by kind
 	upper    bool // a name in upper case was noted
 	prefixed bool // a namespace was noted
 }
@@ -56,21 +57,17 @@ func newSlabs() (*Document, slabs) {
 		emails: s.emails[:], phones: s.phones[:], addresses: s.addresses[:], streets: s.streets[:]}
 }
 
-// take cuts an empty slice with room for the children of a kind that a node has; all is how many there are in the document.
-func take[T any](r *reader, slab *[]T, id int32, kinds ...element) []T {
+// take cuts an empty slice with room for the children of some kinds that the node has which was checked last.
+func take[T any](r *reader, slab *[]T, kinds ...element) []T {
 	n, all := 0, 0
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
-		if slices.Contains(kinds, r.nodes[c].element) {
-			n++
-		}
+	for _, k := range kinds {
+		n += int(r.tally[k])
+		all += int(r.counts[k])
 	}
 	if n == 0 {
 		return nil
 	}
 	if len(*slab) < n {
-		for _, k := range kinds {
-			all += int(r.counts[k])
-		}
 		*slab = make([]T, max(n, all))
 	}
 	s := (*slab)[:0:n]
@@ -211,6 +208,7 @@ func (r *reader) check(id int32) {
 	var seen uint64
 	var top uint8
 	ordered := true
+	r.tally = [elements]int32{}
 	around := false // something stands here that belongs into a contact
 	for c := n.first; c != 0; c = r.nodes[c].next {
 		child := &r.nodes[c]
@@ -219,7 +217,8 @@ func (r *reader) check(id int32) {
 			r.lift(n.element, c)
 			n, child = &r.nodes[id], &r.nodes[c]
 		}
-		pl := places[n.element][e]
+		r.tally[e]++
+		pl := &places[n.element][e]
 		switch {
 		case e.special(), e == elBreak, e == elInline:
 			continue

@@ -19,8 +19,8 @@ func (r *reader) prospect(p *Prospect, id int32) {
 	r.check(id)
 	p.Status = r.choice(id, atStatus, prospectStatuses)
 	p.Line = r.line(r.nodes[id].tag)
-	p.IDs = take(r, &r.slabs.ids, id, elID)
-	p.Vehicles = take(r, &r.slabs.vehicles, id, elVehicle)
+	p.IDs = take(r, &r.slabs.ids, elID)
+	p.Vehicles = take(r, &r.slabs.vehicles, elVehicle)
 	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
 		r.prospectChild(p, c)
 	}
@@ -102,10 +102,10 @@ func (r *reader) date(id int32, v string) {
 func (r *reader) customer(cu *Customer, id int32) {
 	r.check(id)
 	if cu.Contacts == nil {
-		cu.Contacts = take(r, &r.slabs.contacts, id, elContact)
+		cu.Contacts = take(r, &r.slabs.contacts, elContact)
 	}
 	if cu.IDs == nil {
-		cu.IDs = take(r, &r.slabs.ids, id, elID)
+		cu.IDs = take(r, &r.slabs.ids, elID)
 	}
 	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
 		r.customerChild(cu, c)
@@ -171,10 +171,10 @@ func (r *reader) addContact(contacts *[]Contact, id int32, ids *[]ID, url *strin
 	if _, ok := r.lookup(id, atPrimary); ok && ct.PrimaryContact != "0" && ct.PrimaryContact != "1" {
 		r.noteWhat(CodeValue, r.nodes[id].tag, id, uint8(atPrimary), true)
 	}
-	ct.Names = take(r, &r.slabs.names, id, elName, elPart)
-	ct.Emails = take(r, &r.slabs.emails, id, elEmail)
-	ct.Phones = take(r, &r.slabs.phones, id, elPhone)
-	ct.Addresses = take(r, &r.slabs.addresses, id, elAddress)
+	ct.Names = take(r, &r.slabs.names, elName, elPart)
+	ct.Emails = take(r, &r.slabs.emails, elEmail)
+	ct.Phones = take(r, &r.slabs.phones, elPhone)
+	ct.Addresses = take(r, &r.slabs.addresses, elAddress)
 	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
 		if !r.contactChild(&ct, c, ids, url) {
 			r.keep(&ct.Extra, c)
@@ -352,7 +352,7 @@ func (r *reader) phone(phones []Phone, id int32) []Phone {
 func (r *reader) address(addresses *[]Address, id int32, url *string) {
 	r.check(id)
 	a := Address{Type: r.choice(id, atType, addressTypes)}
-	a.Streets = take(r, &r.slabs.streets, id, elStreet)
+	a.Streets = take(r, &r.slabs.streets, elStreet)
 	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
 		r.addressChild(&a, c, url)
 	}
@@ -424,10 +424,10 @@ func isLetters(s string, n int) bool {
 func (r *reader) vendor(v *Vendor, id int32) {
 	r.check(id)
 	if v.IDs == nil {
-		v.IDs = take(r, &r.slabs.ids, id, elID)
+		v.IDs = take(r, &r.slabs.ids, elID)
 	}
 	if v.Contacts == nil {
-		v.Contacts = take(r, &r.slabs.contacts, id, elContact)
+		v.Contacts = take(r, &r.slabs.contacts, elContact)
 	}
 	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
 		switch r.nodes[c].element {
@@ -467,11 +467,11 @@ func (r *reader) count(id int32, e element) (n int) {
 func (r *reader) provider(v *Provider, id int32) {
 	r.check(id)
 	if v.IDs == nil && v.Names == nil {
-		v.IDs = take(r, &r.slabs.ids, id, elID)
-		v.Names = take(r, &r.slabs.names, id, elName, elPart)
-		v.Emails = take(r, &r.slabs.emails, id, elEmail)
-		v.Phones = take(r, &r.slabs.phones, id, elPhone)
-		v.Contacts = take(r, &r.slabs.contacts, id, elContact)
+		v.IDs = take(r, &r.slabs.ids, elID)
+		v.Names = take(r, &r.slabs.names, elName, elPart)
+		v.Emails = take(r, &r.slabs.emails, elEmail)
+		v.Phones = take(r, &r.slabs.phones, elPhone)
+		v.Contacts = take(r, &r.slabs.contacts, elContact)
 	}
 	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
 		switch r.nodes[c].element {

@@ -9,11 +9,11 @@ func (r *reader) vehicle(v *Vehicle, id int32) {
 	r.check(id)
 	v.Interest = r.choice(id, atInterest, interests)
 	v.Status = r.choice(id, atStatus, vehicleStatuses)
-	v.IDs = take(r, &r.slabs.ids, id, elID)
-	v.Odometers = take(r, &r.slabs.odometers, id, elOdometer)
-	v.ColorCombinations = take(r, &r.slabs.colors, id, elColorCombination)
-	v.Prices = take(r, &r.slabs.prices, id, elPrice)
-	v.Options = take(r, &r.slabs.options, id, elOption)
+	v.IDs = take(r, &r.slabs.ids, elID)
+	v.Odometers = take(r, &r.slabs.odometers, elOdometer)
+	v.ColorCombinations = take(r, &r.slabs.colors, elColorCombination)
+	v.Prices = take(r, &r.slabs.prices, elPrice)
+	v.Options = take(r, &r.slabs.options, elOption)
 	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
 		r.vehicleChild(v, c)
 	}
@@ -185,7 +185,7 @@ func (r *reader) finance(v *Vehicle, id int32) {
 		return
 	}
 	var f Finance
-	f.Amounts = take(r, &r.slabs.amounts, id, elAmount)
+	f.Amounts = take(r, &r.slabs.amounts, elAmount)
 	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
 		switch r.nodes[c].element {
 		case elMethod:

@@ -96,20 +96,27 @@ func (p *parser) clean(start, end, id int32) string {
 }
 
 func (p *parser) cleanRest(b *strings.Builder, s string, pos, id int32) {
+	done := 0
 	for i := 0; i < len(s); {
-		n := dirtyLen(s[i:])
-		switch {
-		case n == 0:
-			b.WriteByte(s[i])
+		if class[s[i]]&classDirty == 0 {
 			i++
 			continue
-		case s[i] == '\r':
+		}
+		n := dirtyLen(s[i:])
+		if n == 0 {
+			i++
+			continue
+		}
+		b.WriteString(s[done:i])
+		if s[i] == '\r' {
 			b.WriteByte('\n')
-		default:
+		} else {
 			p.note(CodeControl, pos+int32(i), id)
 		}
 		i += n
+		done = i
 	}
+	b.WriteString(s[done:])
 }
 
 // dirtyLen returns the length of a line end or of a character that XML forbids at the beginning of s; 0 where there is none.

@@ -147,7 +147,7 @@ func (m *mailer) lead() mailing {
 
 // A demoCustomer is an invented person. The number is new for each, and so are email, phone and postcode: nobody is taken for another.
 type demoCustomer struct {
-	first, last, email, phone, city, state, zip string
+	first, last, email, phone, street, city, state, zip string
 }
 
 func (c demoCustomer) writesAgain() bool { return strings.HasSuffix(c.email, "@"+writesAgain) }
@@ -177,7 +177,7 @@ var (
 func (m *mailer) person(domain string) demoCustomer {
 	n := m.customers
 	m.customers++
-	c := demoCustomer{first: pick(m.rand, firstNames), last: pick(m.rand, lastNames), zip: fmt.Sprintf("%05d", 10000+n%89999)}
+	c := demoCustomer{first: pick(m.rand, firstNames), last: pick(m.rand, lastNames), street: fmt.Sprintf("%d Oak St", 1+n), zip: fmt.Sprintf("%05d", 10000+n%89999)}
 	c.city, c.state, _ = strings.Cut(pick(m.rand, places), "|")
 	c.email = fmt.Sprintf("%s.%s%d@%s", strings.ToLower(ascii.Replace(c.first)), strings.ToLower(ascii.Replace(c.last)), n+1, domain)
 	// 555-0100 to 555-0199 are nobody's, in every area. When all are given out, people leave the field empty.
@@ -350,6 +350,7 @@ var leadShapes = []leadShape{
 var (
 	tagName        = regexp.MustCompile(`</?[a-z]+`)
 	vehicleElement = regexp.MustCompile(`(?s)<vehicle.*</vehicle>\n`)
+	central        = time.FixedZone("CST", -6*60*60)
 )
 
 // A returnShape is a way in which a customer writes again while their lead lives.
@@ -453,9 +454,9 @@ func (m *mailer) adf(e *demoEnquiry) string {
 	line(`<adf>`)
 	line(`<prospect status="%s">`, status)
 	line(`<id sequence="1" source="%s">%s</id>`, e.provider.name, e.id)
-	line(`<requestdate>%s</requestdate>`, m.now().Format(layout))
-	line(`<vehicle interest="buy" status="%s"><year>%d</year><make>%s</make><model>%s</model><trim>%s</trim><stock>%s</stock><price type="asking" currency="USD">%d</price></vehicle>`,
-		e.car.used, e.car.year, e.car.maker, e.car.model, e.car.trim, e.car.stock, e.car.price)
+	line(`<requestdate>%s</requestdate>`, m.now().In(central).Format(layout))
+	line(`<vehicle interest="buy" status="%s"><year>%d</year><make>%s</make><model>%s</model><stock>%s</stock><trim>%s</trim><price type="asking" currency="USD">%d</price></vehicle>`,
+		e.car.used, e.car.year, e.car.maker, e.car.model, e.car.stock, e.car.trim, e.car.price)
 	line(`<customer>`)
 	contact := func(c demoCustomer) {
 		line(`<contact><name part="first">%s</name><name part="last">%s</name>`, c.first, c.last)
@@ -465,7 +466,7 @@ func (m *mailer) adf(e *demoEnquiry) string {
 		if c.phone != "" {
 			line(`<phone type="voice" time="evening">%s</phone>`, c.phone)
 		}
-		line(`<address><city>%s</city><regioncode>%s</regioncode><postalcode>%s</postalcode></address></contact>`, c.city, c.state, c.zip)
+		line(`<address><street line="1">%s</street><city>%s</city><regioncode>%s</regioncode><postalcode>%s</postalcode></address></contact>`, c.street, c.city, c.state, c.zip)
 	}
 	contact(e.buyer)
 	if e.coBuyer != nil {

@@ -122,8 +122,6 @@ type salesperson struct {
 	api   caller
 	staff *staff
 	rand  *dice
-
-	mu    sync.Mutex
 	begun map[string]bool // untouched leads whose story is under way, or forgotten
 }
 
@@ -142,8 +140,6 @@ func (p *salesperson) work(ctx context.Context) {
 
 // look begins the stories of the leads that are new on the list.
 func (p *salesperson) look(ctx context.Context, leads []*router.Lead) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	before := p.begun
 	p.begun = make(map[string]bool, len(leads))
 	for _, l := range leads {

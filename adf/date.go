@@ -52,8 +52,19 @@ func isSpecDate(s string) bool {
 	if !hasShape(s, extended) && !hasShape(s, basic) {
 		return false
 	}
-	_, _, err := ParseDate(s)
-	return err == nil
+	// The offset's digits are judged here, so that no zone is made for a mere look.
+	d := dateReader{s: s}
+	if !d.date() || !d.take('T') || !d.clock(d.s) {
+		return false
+	}
+	d.s = d.s[1:]
+	h, _ := d.digits(2)
+	d.take(':')
+	m, _ := d.digits(2)
+	if _, ok := d.time(time.UTC); !ok {
+		return false
+	}
+	return h <= 14 && m <= 59
 }
 
 // hasShape compares s with a pattern in which 9 stands for any digit and + for either sign.

@@ -57,9 +57,8 @@ func fits(parent, child element) bool { return places[parent][child].rank > 0 }
 // isLeaf reports whether e holds text only.
 func isLeaf(e element) bool { return (e.known() || e == elPart || e == elStatus) && content[e] == nil }
 
-// prepare closes what must be closed before n can begin.
-func (m *mender) prepare(p *parser, n node, pos int) {
-	e := n.element
+// prepare closes what must be closed before an e can begin.
+func (m *mender) prepare(p *parser, e element, pos int) {
 	if e == elOther || e == elInline || e == elBreak || fits(p.nodes[p.cur].element, e) {
 		return
 	}
@@ -105,13 +104,13 @@ func (m *mender) start(p *parser, n node, i, j int) int {
 	e := n.element
 	if e == elBreak {
 		n.end, n.after = n.start, n.start
-		p.add(n)
+		p.add(&n)
 		return j
 	}
 	name := p.src[int(n.tag)+1+int(n.qname)-int(n.name) : int(n.tag)+1+int(n.qname)]
 	if e == elOther || e == elInline {
 		if m.hasEnd(name, i) {
-			p.open(n)
+			p.open(&n)
 			return j
 		}
 		for k := len(p.stack) - 1; k > 0 && k >= len(p.stack)-3; k-- {
@@ -138,8 +137,8 @@ func (m *mender) start(p *parser, n node, i, j int) int {
 		m.closeTo(p, k, i, j)
 		return j
 	}
-	m.prepare(p, n, i)
-	p.open(n)
+	m.prepare(p, e, i)
+	p.open(&n)
 	return j
 }
 
@@ -318,7 +317,7 @@ func (m *mender) gather(p *parser, n node, from int32) {
 			p.nodes[before].next = 0
 		}
 	}
-	p.add(n)
+	p.add(&n)
 	id := int32(len(p.nodes) - 1)
 	for c := first; c != 0; c = p.nodes[c].next {
 		p.nodes[c].parent = id

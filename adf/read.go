@@ -14,7 +14,7 @@ type reader struct {
 	loose    []int32
 	nested   []int32 // prospects within others, to be read behind them
 	slabs    slabs
-	tally    [elements]int32 // the children of the node that was checked last, by kind
+	tally    [elements]uint16 // the children of the node that was checked last, by kind
 	upper    bool // a name in upper case was noted
 	prefixed bool // a namespace was noted
 }
@@ -208,7 +208,7 @@ func (r *reader) check(id int32) {
 	var seen uint64
 	var top uint8
 	ordered := true
-	r.tally = [elements]int32{}
+	r.tally = [elements]uint16{}
 	around := false // something stands here that belongs into a contact
 	for c := n.first; c != 0; c = r.nodes[c].next {
 		child := &r.nodes[c]

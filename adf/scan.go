@@ -186,14 +186,14 @@ func (p *parser) bareLess(i int) int {
 }
 
 // open makes a node under the innermost open one and makes it the innermost.
-func (p *parser) open(n node) {
+func (p *parser) open(n *node) {
 	p.add(n)
 	p.cur = int32(len(p.nodes) - 1)
 	p.stack = append(p.stack, p.cur)
 }
 
 // add makes a node under the innermost open one.
-func (p *parser) add(n node) {
+func (p *parser) add(n *node) {
 	id := int32(len(p.nodes))
 	n.parent = p.cur
 	parent := &p.nodes[p.cur]
@@ -205,7 +205,7 @@ func (p *parser) add(n node) {
 	parent.last = id
 	parent.flags |= hasNodes
 	p.counts[n.element]++
-	p.nodes = append(p.nodes, n)
+	p.nodes = append(p.nodes, *n)
 }
 
 // close closes the innermost open element.
@@ -229,7 +229,7 @@ func (p *parser) piece(e element, begin, start, end, after int) {
 	if p.full(begin) {
 		return
 	}
-	p.add(node{element: e, tag: int32(begin), start: int32(start), end: int32(end), after: int32(after)})
+	p.add(&node{element: e, tag: int32(begin), start: int32(start), end: int32(end), after: int32(after)})
 }
 
 // full reports, and notes once, that no more nodes may be made.
@@ -344,19 +344,19 @@ func (p *parser) startTag(i int) int {
 	}
 	if p.mend != nil {
 		if self {
-			p.mend.prepare(p, n, i)
+			p.mend.prepare(p, n.element, i)
 			n.end, n.after = n.start, n.start
-			p.add(n)
+			p.add(&n)
 			return j
 		}
 		return p.mend.start(p, n, i, j)
 	}
 	if self {
 		n.end, n.after = n.start, n.start
-		p.add(n)
+		p.add(&n)
 		return j
 	}
-	p.open(n)
+	p.open(&n)
 	return j
 }
 

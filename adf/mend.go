@@ -52,7 +52,7 @@ func newMender(src string) *mender {
 }
 
 // fits reports whether ADF 1.0 has child in parent.
-func fits(parent, child element) bool { return places[parent][child].rank > 0 }
+func fits(parent, child element) bool { return places[parent][child] != 0 }
 
 // isLeaf reports whether e holds text only.
 func isLeaf(e element) bool { return (e.known() || e == elPart || e == elStatus) && content[e] == nil }

@@ -15,8 +15,8 @@ type reader struct {
 	nested   []int32 // prospects within others, to be read behind them
 	slabs    slabs
 	tally    [elements]uint16 // the children of the node that was checked last, by kind
-	upper    bool // a name in upper case was noted
-	prefixed bool // a namespace was noted
+	upper    bool             // a name in upper case was noted
+	prefixed bool             // a namespace was noted
 }
 
 // slabs hold the elements of all slices of a kind, so that each kind is allocated once at most.
@@ -206,7 +206,7 @@ func (r *reader) check(id int32) {
 	r.checkNames(id)
 	n := &r.nodes[id]
 	var seen uint64
-	var top uint8
+	var top place
 	ordered := true
 	r.tally = [elements]uint16{}
 	around := false // something stands here that belongs into a contact
@@ -218,15 +218,16 @@ func (r *reader) check(id int32) {
 			n, child = &r.nodes[id], &r.nodes[c]
 		}
 		r.tally[e]++
-		pl := &places[n.element][e]
+		pl := places[n.element][e]
+		rank := pl & placeRank
 		switch {
 		case e.special(), e == elBreak, e == elInline:
 			continue
-		case pl.rank == 0 && e.known():
+		case rank == 0 && e.known():
 			r.note(CodePlace, child.tag, c)
 			around = around || tolerated[n.element][e]
 			continue
-		case pl.rank == 0:
+		case rank == 0:
 			if e == elOther {
 				r.note(CodeUnknown, child.tag, c)
 			} else {
@@ -234,16 +235,16 @@ func (r *reader) check(id int32) {
 				around = around || e == elPart
 			}
 			continue
-		case seen&(1<<e) != 0 && !pl.many:
+		case seen&(1<<e) != 0 && pl&placeMany == 0:
 			r.note(CodeRepeated, child.tag, c)
 		}
 		seen |= 1 << e
-		if pl.rank < top && ordered {
+		if rank < top && ordered {
 			ordered = false
 			r.note(CodeOrder, child.tag, c)
 		}
-		top = max(top, pl.rank)
-		if pl.required && content[e] == nil && child.flags&(hasText|hasNodes) == 0 {
+		top = max(top, rank)
+		if pl&placeRequired != 0 && content[e] == nil && child.flags&(hasText|hasNodes) == 0 {
 			r.note(CodeEmpty, child.tag, c)
 		}
 	}

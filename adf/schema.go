@@ -211,22 +211,32 @@ var content = [elements][]rule{
 		{elPhone, false, false}, {elContact, false, false}},
 }
 
-// place is a rule, and the rank of its element among its siblings.
-type place struct {
-	rank     uint8 // from 1; 0 where the parent may not have the child
-	required bool
-	many     bool
-}
+// A place is a rule in one byte, since the table of all is used for every element: the rank among the siblings from 1, 0 where the parent may not
+// have the child, and whether the child is required and may stand there many times.
+type place uint8
+
+const (
+	placeRank     place = 1<<5 - 1
+	placeRequired place = 1 << 5
+	placeMany     place = 1 << 6
+)
 
 // places is content by parent and child.
 var places = func() (t [elements][elements]place) {
 	for parent, rules := range content {
 		for i, r := range rules {
-			t[parent][r.child] = place{rank: uint8(i + 1), required: r.required, many: r.many}
+			pl := place(i + 1)
+			if r.required {
+				pl |= placeRequired
+			}
+			if r.many {
+				pl |= placeMany
+			}
+			t[parent][r.child] = pl
 		}
 	}
 	// The printed DTD forbids an email behind a phone, the repaired one does not: both stand on one rank.
-	t[elContact][elPhone].rank = t[elContact][elEmail].rank
+	t[elContact][elPhone] = t[elContact][elEmail]
 	return t
 }()
 
@@ -252,22 +262,25 @@ var tolerated = func() (t [elements][elements]bool) {
 	return t
 }()
 
-// A dictionary finds names without allocating: an open hash table over their length and three of their bytes.
+// A dictionary finds names without allocating: an open hash table over their length and three of their bytes, small enough to stay in the cache.
 type dictionary struct {
-	slots [512]struct {
-		name    string
-		id      uint8
-		variant bool
-	}
+	slots   [512]uint8 // indices of entries, from 1
+	entries []entry
+}
+
+type entry struct {
+	name    string
+	id      uint8
+	variant bool
 }
 
 func (d *dictionary) put(name string, id uint8, variant bool) {
-	for h := hash(name); ; h = (h + 1) % uint(len(d.slots)) {
-		if d.slots[h].name == "" {
-			d.slots[h].name, d.slots[h].id, d.slots[h].variant = name, id, variant
-			return
-		}
+	d.entries = append(d.entries, entry{name, id, variant})
+	h := hash(name)
+	for d.slots[h] != 0 {
+		h = (h + 1) % uint(len(d.slots))
 	}
+	d.slots[h] = uint8(len(d.entries))
 }
 
 // find returns what stands under name, which is in lower case; 0 where there is nothing.
@@ -275,9 +288,9 @@ func (d *dictionary) find(name string) (id uint8, variant bool) {
 	if name == "" {
 		return 0, false
 	}
-	for h := hash(name); d.slots[h].name != ""; h = (h + 1) % uint(len(d.slots)) {
-		if d.slots[h].name == name {
-			return d.slots[h].id, d.slots[h].variant
+	for h := hash(name); d.slots[h] != 0; h = (h + 1) % uint(len(d.slots)) {
+		if e := &d.entries[d.slots[h]-1]; e.name == name {
+			return e.id, e.variant
 		}
 	}
 	return 0, false

@@ -44,19 +44,17 @@ func (f *Flaky) Done() []Call {
 // through carries out one call, unless it is the one to fail.
 func through[T any](f *Flaky, call func() (T, error), note func(T) Call) (T, error) {
 	var none T
-	if f.in > 0 {
-		f.in--
-		if f.in == 0 && !f.lost {
-			return none, ErrFlaky
-		}
+	fails := f.in == 1
+	f.in = max(0, f.in-1)
+	if fails && !f.lost {
+		return none, ErrFlaky
 	}
 	v, err := call()
 	if err != nil {
 		return none, err
 	}
 	f.done = append(f.done, note(v))
-	if f.in == 0 && f.lost {
-		f.lost = false
+	if fails {
 		return none, ErrFlaky
 	}
 	return v, nil

@@ -234,6 +234,14 @@ func (m *Model) index(l *ModelLead) {
 	set(m.pending, l.untouched && !l.Held && !l.Picked && !l.Given)
 }
 
+// Untouched says whether nobody tried since the customer last asked.
+func (l *ModelLead) Untouched() bool { return l.untouched }
+
+// Working says whether somebody's work on a lead protects its owner.
+func (l *ModelLead) Working(now time.Time) bool {
+	return !l.LastTry.IsZero() && now.Sub(l.LastTry) < attemptProtects || !l.LastContact.IsZero() && now.Sub(l.LastContact) < contactProtects
+}
+
 // Untouched is how many untouched leads somebody owns or holds.
 func (m *Model) Untouched(id string) int { return m.untouched[id] }
 
@@ -358,7 +366,7 @@ func (m *Model) Assign(l *ModelLead, to string, now time.Time) {
 		return
 	}
 	m.Look(now)
-	l.Picked, l.Charge = true, router.Charge{}
+	l.Picked = true
 	m.give(l, to, now)
 	if !m.Home.Routing.ManualTurnsFree {
 		m.charge(l, to)
@@ -403,7 +411,7 @@ func (m *Model) Reassignable(now time.Time) []*ModelLead {
 	}
 	due := map[*ModelLead]time.Time{}
 	for l := range m.pending {
-		if !l.LastTry.IsZero() && now.Sub(l.LastTry) < attemptProtects || !l.LastContact.IsZero() && now.Sub(l.LastContact) < contactProtects {
+		if l.Working(now) {
 			continue
 		}
 		from := l.assigned
@@ -430,7 +438,7 @@ func (m *Model) Reassign(l *ModelLead, now time.Time) {
 	l.missed = append(l.missed, l.Owner)
 	next := m.Eligible(l.missed...)
 	if l.redeals == m.Home.Routing.MaxRedeals || len(next) == 0 {
-		l.Given, l.Charge = true, router.Charge{}
+		l.Given = true
 		m.give(l, m.Home.Holder(), now)
 		return
 	}

@@ -108,7 +108,7 @@ func (g generator) vehicle(interest string) adf.Vehicle {
 	if g.chance(60) {
 		v.Prices = []adf.Price{{Value: fmt.Sprint(1000 + g.IntN(90000)), Type: g.one("quote", "asking", "msrp"), Currency: g.one("", "USD")}}
 	}
-	for i := range g.IntN(2) * g.IntN(4) {
+	for i := range g.IntN(2) * g.IntN(8) {
 		v.Options = append(v.Options, adf.Option{Name: g.one("Keyless Entry", "Sport Seats", "Tow Package"), ManufacturerCode: fmt.Sprint("p", i), Weighting: "65"})
 	}
 	if g.chance(20) {
@@ -139,6 +139,9 @@ func (g generator) document() *adf.Document {
 	if g.chance(70) {
 		p.Provider = adf.Provider{Names: []adf.Name{{Value: g.one("CarPoint", "AutoWeb"), Part: "full", Type: "business"}}, Service: "Used Car Classifieds",
 			URL: "http://example.com/?a=1&b=2", Emails: []adf.Email{{Value: "leads@example.com"}}}
+		if g.chance(50) {
+			p.Provider.Contacts = []adf.Contact{g.contact(true)}
+		}
 	}
 	return &adf.Document{Prospects: []adf.Prospect{p}}
 }

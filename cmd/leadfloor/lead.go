@@ -30,7 +30,7 @@ func newLeadCmd(e *env) *cobra.Command {
 		Long:    "lead works on the leads in Redis. The daemon need not run, and may.",
 		Example: leadExample,
 	}
-	lead.AddCommand(newLeadListCmd(e), newLeadShowCmd(e), newLeadWhyCmd(e), newLeadLogCmd(e), newLeadAssignCmd(e))
+	lead.AddCommand(newLeadListCmd(e), newLeadShowCmd(e), newLeadWhyCmd(e), newLeadLogCmd(e), newLeadAssignCmd(e), newLeadCorrectCmd(e))
 	return lead
 }
 
@@ -605,5 +605,47 @@ func newLeadAssignCmd(e *env) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for those who ask later; kept in the log: no customer's name here")
 	cmd.Flags().StringVar(&by, "by", "", "id of `WHO` decided")
+	return cmd
+}
+
+const leadCorrectExample = `  leadfloor lead why main-street-9k3hm2x7c4tq       # the number of the event stands in the first column
+  leadfloor lead correct main-street-9k3hm2x7c4tq 118 --reason "another customer's" --by mia`
+
+func newLeadCorrectCmd(e *env) *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:   "correct LEAD EVENT",
+		Short: "Take back what was told of a lead by mistake",
+		Long: `correct takes back what one event told of a lead, as if it had not happened: its clocks, steps and state are reckoned anew from what
+remains. The log keeps both; counters that have counted it stay, and the correction is counted beside them.`,
+		Example: leadCorrectExample,
+		Args:    needs("the id of one lead", "the number of the event, which lead why shows"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			event, err := strconv.ParseInt(args[1], 10, 64)
+			if err != nil {
+				return fmt.Errorf("event %q is no number: leadfloor lead why %s shows them", args[1], args[0])
+			}
+			s, err := e.begin(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			rooftop, l, err := s.lead(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if by != "" {
+				if err := mustEmploy(rooftop, by); err != nil {
+					return err
+				}
+			}
+			if l, err = s.router.Correct(cmd.Context(), l.ID, event, reason, by, actorCommand); err != nil {
+				return fmt.Errorf("correct event %d: %w", event, asFlag(err))
+			}
+			return writeStanding(e.stdout, l)
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for those who ask later; kept in the log: no customer's name here")
+	cmd.Flags().StringVar(&by, "by", "", "id of `WHO` corrects")
 	return cmd
 }

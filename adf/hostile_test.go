@@ -81,8 +81,8 @@ var hostile = []struct {
 	}},
 }
 
-// TestHostile reads 10 MiB of each: in bounded memory, in no more than a minute on the slowest machine. What a document of a tenth of the size
-// takes is the measure of whether time is linear.
+// TestHostile reads 10 MiB of each: in bounded memory, and in no more than a minute on the slowest machine, where a second is usual and anything but
+// linear time would take hours.
 func TestHostile(t *testing.T) {
 	for _, h := range hostile {
 		t.Run(h.name, func(t *testing.T) {

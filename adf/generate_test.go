@@ -3,6 +3,7 @@ package adf_test
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -167,7 +168,7 @@ func (g generator) rewrite(tb testing.TB, data []byte) []byte {
 	leaf := false
 	for {
 		tok, err := dec.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return b.Bytes()
 		}
 		if err != nil {

@@ -122,7 +122,7 @@ func (m *mender) start(p *parser, n node, i, j int) int {
 				return j
 			}
 		}
-		m.forsake(p, orphan{name: name, tag: int32(i), after: int32(j), parent: p.cur, attr: n.attr, attrs: n.attrs})
+		m.forsake(orphan{name: name, tag: int32(i), after: int32(j), parent: p.cur, attr: n.attr, attrs: n.attrs})
 		if e == elOther && isLeaf(p.nodes[p.cur].element) {
 			p.note(CodeLess, int32(i), p.cur)
 			p.text(i, j, true)
@@ -179,7 +179,7 @@ func (m *mender) hasEnd(name string, pos int) bool {
 }
 
 // forsake keeps an orphan.
-func (m *mender) forsake(p *parser, o orphan) {
+func (m *mender) forsake(o orphan) {
 	if len(m.orphans) == maxOrphans {
 		m.orphans = append(m.orphans[:0], m.orphans[maxOrphans/2:]...)
 	}
@@ -356,7 +356,7 @@ func (m *mender) unterminated(p *parser, n *node, local, junk, j int) (next int,
 		p.note(CodeLess, int32(i), p.cur)
 		return nameEnd, false
 	}
-	m.forsake(p, orphan{name: s[local:nameEnd], tag: int32(i), after: int32(j), parent: p.cur, attr: n.attr, attrs: short(len(p.attrs) - int(n.attr))})
+	m.forsake(orphan{name: s[local:nameEnd], tag: int32(i), after: int32(j), parent: p.cur, attr: n.attr, attrs: short(len(p.attrs) - int(n.attr))})
 	p.note(CodeBrokenTag, int32(i), p.cur)
 	p.piece(elSkip, i, i, i, j)
 	return j, false

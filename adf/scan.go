@@ -132,7 +132,7 @@ func (p *parser) scan() bool {
 			p.note(CodeTruncated, int32(i), p.cur)
 			break
 		}
-		next := -1
+		var next int
 		switch c := s[i+1]; {
 		case class[c]&classStart != 0:
 			next = p.startTag(i)

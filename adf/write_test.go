@@ -66,7 +66,7 @@ func TestWriteDropsForbidden(t *testing.T) {
 	data := text(t, d)
 	dec := xml.NewDecoder(bytes.NewReader(data))
 	for {
-		if _, err := dec.Token(); err == io.EOF {
+		if _, err := dec.Token(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatalf("written document: %v\n%s", err, data)

@@ -24,7 +24,7 @@ import (
 // caps, weights, hires and leavers, re-deals, picks by hand, spam, and calls whose reply is lost. After every step the two must agree on
 // every pass and on the owner of every lead.
 func TestRotation(t *testing.T) {
-	const seeds, steps = 24, 150
+	const seeds, steps = 16, 150
 	for seed := range uint64(seeds) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			c := routertest.Miniredis(t)

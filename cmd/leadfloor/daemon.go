@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,7 @@ type daemon struct {
 	auth    *api.Auth
 	metrics *metrics.Metrics
 	boxes   *boxes
+	manager *supervisor
 
 	reloading sync.Mutex
 }
@@ -56,7 +58,7 @@ func newDaemon(cfg *Config, load func() (*Config, error), log *slog.Logger) (*da
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{log: log, load: load, client: client, auth: api.NewAuth(tokens)}
+	d := &daemon{log: log, load: load, client: client, auth: api.NewAuth(tokens), manager: newSupervisor(os.Getenv, log)}
 	d.cfg.Store(cfg)
 	d.store = rdb.New(client, rdb.Options{WaitReplicas: cfg.Redis.WaitReplicas})
 	d.router = router.New(d.store, cfg.rooftops())
@@ -101,6 +103,7 @@ func (d *daemon) await(ctx context.Context) error {
 	cfg := d.cfg.Load()
 	said := ""
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 15*time.Second) {
+		d.manager.beat()
 		state, err := inspectRedis(ctx, d.client, &cfg.Redis)
 		if err == nil {
 			if cfg.Redis.Strict {
@@ -190,6 +193,7 @@ func (d *daemon) verify(ctx context.Context) {
 func (d *daemon) ticked() func(store string, err error) {
 	failing := map[string]bool{}
 	return func(store string, err error) {
+		d.manager.beat()
 		switch {
 		case err != nil && !failing[store]:
 			d.log.Error("timers of a store stand still", "store", store, "err", err)
@@ -219,10 +223,13 @@ func (d *daemon) ready(ctx context.Context) error {
 func (d *daemon) reload() error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	d.manager.tell("RELOADING=1")
 	if err := d.replace(); err != nil {
 		d.metrics.ConfigRefused()
+		d.manager.tell("READY=1", "STATUS=The new configuration was refused; the old one goes on.")
 		return err
 	}
+	d.manager.tell("READY=1", "STATUS=Running.")
 	return nil
 }
 

@@ -128,6 +128,13 @@ func serve(ctx context.Context, cfg *Config, load func() (*Config, error), webCo
 		}
 	})
 	g.Go(func() error { return d.run(ctx) })
+	g.Go(func() error {
+		d.manager.tell("READY=1", "STATUS=Running.")
+		d.manager.guard(ctx)
+		<-ctx.Done()
+		d.manager.tell("STOPPING=1")
+		return nil
+	})
 	if started != nil {
 		started(d, addr)
 	}

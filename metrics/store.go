@@ -360,6 +360,9 @@ func spread(f *router.Rooftop, g *router.Figures) int64 {
 		if t.Gen == g.Gen {
 			since = t.Since
 		}
+		if since < 0 {
+			continue // charged or given back out of turn: not to be compared until the floor changes
+		}
 		weight := max(1, s.Weight)
 		r, ok := byWeight[weight]
 		if !ok {

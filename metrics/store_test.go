@@ -283,6 +283,7 @@ func TestRotationSpread(t *testing.T) {
 		{"no weight is weight 1", map[string]int{"a": 0, "b": 1}, map[string]router.Turns{"a": on(4, gen), "b": on(2, gen)}, 2},
 		{"weights apart", map[string]int{"a": 1, "b": 2}, map[string]router.Turns{"a": on(1, gen), "b": on(9, gen)}, 0},
 		{"the widest", map[string]int{"a": 1, "b": 1, "c": 2, "d": 2}, map[string]router.Turns{"a": on(1, gen), "b": on(2, gen), "c": on(1, gen), "d": on(4, gen)}, 3},
+		{"charged out of turn", map[string]int{"a": 1, "b": 1, "c": 1}, map[string]router.Turns{"a": on(9, gen), "b": on(8, gen), "c": on(-1, gen)}, 1},
 		{"not eligible", map[string]int{"a": 1, "b": 1}, map[string]router.Turns{"a": on(9, gen), "b": {Since: 1, Gen: gen}}, 0},
 		// Redis writes a person's standing at their turn: who has had none since the floor changed shows the change before.
 		{"passed over", map[string]int{"a": 1, "b": 1}, map[string]router.Turns{"a": on(5, gen), "b": on(40, gen-1)}, 5},

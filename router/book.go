@@ -99,13 +99,15 @@ func (b *Book) deal(e Event) {
 		t.Since = 0
 	}
 	if d.Cost < 0 { // a turn given back
-		t.Pass, t.Since = max(0, t.Pass+d.Cost), max(0, t.Since-1)
-		t.Gen = b.gen
+		t.Pass, t.Since, t.Gen = max(0, t.Pass+d.Cost), -1, b.gen
 		b.Turns[d.To] = t
 		return
 	}
 	t.Pass, t.Last, t.Turns, t.Gen = t.Pass+d.Cost, e.Seq, t.Turns+1, b.gen
-	if e.Kind == KindDealt {
+	switch {
+	case e.Kind != KindDealt:
+		t.Since = -1
+	case t.Since >= 0:
 		t.Since++
 	}
 	b.Turns[d.To] = t

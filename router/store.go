@@ -273,7 +273,7 @@ type Turns struct {
 	Last     int64 // number of the event of the last turn, or of joining
 	Eligible bool
 	Turns    int64
-	Since    int64 // turns since the floor last changed
+	Since    int64 // turns dealt since the floor last changed; -1 where another charge or refund makes them not comparable
 	Gen      int64 // the change of the floor that Since counts from
 }
 

@@ -45,9 +45,18 @@ func newCheckCmd(e *env) *cobra.Command {
 		Example: checkExample,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := e.load()
-			if err != nil {
+			c, faults, err := examine(e.config)
+			switch {
+			case err != nil:
 				return err
+			case len(faults) > 0 && offline:
+				return faults
+			case len(faults) > 0:
+				// Whoever mends the file wants to know of the servers too, in one go.
+				fmt.Fprintln(e.stderr, faults)
+				quietRedis(slog.New(slog.DiscardHandler))
+				_ = c.sound().probe(cmd.Context(), e.stdout, e.stderr) // it has said what it found
+				return errFound
 			}
 			for _, w := range c.Warnings() {
 				fmt.Fprintf(e.stdout, "warning: %s\n", w)
@@ -65,12 +74,40 @@ func newCheckCmd(e *env) *cobra.Command {
 	return cmd
 }
 
+// sound is what of a faulty configuration can be tried: the servers that are named in full.
+func (c *Config) sound() *Config {
+	s := &Config{Redis: c.Redis}
+	keep := func(all []MailboxConfig) (kept []MailboxConfig) {
+		for _, m := range all {
+			cfg, err := m.mailbox(true)
+			if err != nil || cfg.Validate() != nil {
+				continue
+			}
+			if _, err := m.Password.Read(); err == nil && m.Password.IsSet() {
+				kept = append(kept, m)
+			}
+		}
+		return kept
+	}
+	s.Mailboxes = keep(c.Mailboxes)
+	for i := range c.Stores {
+		s.Mailboxes = append(s.Mailboxes, keep(c.Stores[i].Mailboxes)...)
+	}
+	if c.SMTP != nil && c.SMTP.Address != "" {
+		s.SMTP = c.SMTP
+	}
+	return s
+}
+
 // A probe asks one server. It gives lines for the reader, or an error of one sentence that names the server and what to do.
 type probe func(ctx context.Context) (lines []string, err error)
 
 // probe asks all servers and prints what they said, in the order of the file. The error is errFound where one of them is not well.
 func (c *Config) probe(ctx context.Context, stdout, stderr io.Writer) error {
-	probes := []probe{c.Redis.probe}
+	var probes []probe
+	if c.Redis.named() {
+		probes = append(probes, c.Redis.probe)
+	}
 	for _, m := range c.Mailboxes {
 		probes = append(probes, m.probe)
 	}

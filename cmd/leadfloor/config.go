@@ -206,20 +206,42 @@ type DeskConfig struct {
 
 // Load reads the configuration file at path. Its error is Faults where the file could be read: everything that is wrong in it, at once.
 func Load(path string) (*Config, error) {
+	c, faults, err := examine(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(faults) > 0:
+		return nil, faults
+	}
+	return c, nil
+}
+
+// examine reads a file and gives what could be read of it beside what is wrong.
+func examine(path string) (*Config, Faults, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read configuration %q: %w; name another with --config or %s", path, cause(err), configVariable)
+		return nil, nil, fmt.Errorf("read configuration %q: %w; name another with --config or %s", path, cause(err), configVariable)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
-		return nil, fmt.Errorf("read configuration %q: %w", path, cause(err))
+		return nil, nil, fmt.Errorf("read configuration %q: %w", path, cause(err))
 	}
-	return Parse(path, data)
+	c, faults := readConfig(path, data)
+	return c, faults, nil
 }
 
 // Parse reads a configuration that is called name in Faults, its only error. Relative paths in it start from the folder of name.
 func Parse(name string, data []byte) (*Config, error) {
+	c, faults := readConfig(name, data)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return c, nil
+}
+
+// readConfig gives what could be read beside what is wrong.
+func readConfig(name string, data []byte) (*Config, Faults) {
 	r := &reader{file: name, dir: filepath.Dir(name)}
 	c := &Config{
 		Sources:   router.Sources{Max: defaultMaxSources},
@@ -233,11 +255,8 @@ func Parse(name string, data []byte) (*Config, error) {
 	for _, check := range r.later {
 		check()
 	}
-	if len(r.faults) > 0 {
-		slices.SortStableFunc(r.faults, func(a, b Fault) int { return a.Line - b.Line })
-		return nil, r.faults
-	}
-	return c, nil
+	slices.SortStableFunc(r.faults, func(a, b Fault) int { return a.Line - b.Line })
+	return c, r.faults
 }
 
 const day = 24 * time.Hour

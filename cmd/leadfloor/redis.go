@@ -34,6 +34,11 @@ func (c *RedisConfig) name() string {
 	return c.Address
 }
 
+// named says whether there is any server to dial.
+func (c *RedisConfig) named() bool {
+	return c.Address != "" || len(c.Addresses) > 0 || c.Sentinel != nil
+}
+
 // open makes a client, which dials when it is first used. The password is read at each new connection, so that a rotated one counts.
 func (c *RedisConfig) open() (redis.UniversalClient, error) {
 	o := &redis.UniversalOptions{

@@ -70,7 +70,7 @@ local function pack(p)
 end
 
 local function unpack_person(p, s)
-  local pass, last, was, turns, since, g = string.match(s, '^(-?%d+)|(%d+)|(%d)|(%d+)|(%d+)|(%d+)$')
+  local pass, last, was, turns, since, g = string.match(s, '^(-?%d+)|(%d+)|(%d)|(%d+)|(-?%d+)|(%d+)$')
   p.pass, p.last, p.was, p.turns, p.since, p.gen = tonumber(pass), tonumber(last), was == '1', tonumber(turns), tonumber(since), tonumber(g)
 end
 
@@ -181,13 +181,14 @@ local function next_up(missed)
   return best
 end
 
--- charge books a turn on p, in the event that is to come. A charged turn that the rotation did not deal (manual pick, returning customer)
--- moves the pass alone; it is shown apart and takes no part in the spread.
+-- charge books a turn on p, in the event that is to come. Whoever was charged but not dealt to in turn (manual pick, re-deal, returning
+-- customer) is not to be compared with the others until the floor changes: since is -1 then.
 local function charge(p, dealt)
   local cost = TURN / p.weight
   p.pass, p.last, p.dirty = p.pass + cost, seq + 1, true
   p.turns = p.turns + 1
-  if dealt then p.since = (p.gen == gen and p.since or 0) + 1 else p.since = p.gen == gen and p.since or 0 end
+  if p.gen ~= gen then p.since = 0 end
+  if not dealt then p.since = -1 elseif p.since >= 0 then p.since = p.since + 1 end
   p.gen = gen
   local low
   for _, q in ipairs(people) do

@@ -20,7 +20,7 @@ if R.refund then
     local p = {}
     unpack_person(p, s)
     p.pass = math.max(0, p.pass - R.refund[2])
-    p.since = p.gen == gen and math.max(0, p.since - 1) or 0
+    p.since = -1 -- not to be compared until the floor changes
     redis.call('HSET', ROT, R.refund[1], table.concat({int(p.pass), int(p.last), p.was and '1' or '0', int(p.turns), int(p.since), int(gen)}, '|'))
     deal = deal_json({to = R.refund[1], cost = -R.refund[2], reason = 'turn given back'})
   end

@@ -484,7 +484,7 @@ func (s *Store) Floor(ctx context.Context, store string, f *router.FloorCall) (r
 			till := time.UnixMilli(int64(n(3))).UTC()
 			p.Until = &till
 		}
-		if p.Eligible {
+		if p.Eligible && n(8) >= 0 {
 			w, since := n(9), n(8)
 			if v, ok := low[w]; !ok || since < v {
 				low[w] = since

@@ -88,6 +88,7 @@ func TestYear(t *testing.T) {
 			if err := y.audit(); err != nil {
 				t.Fatalf("seed %d, step %d: %v", seed, n, err)
 			}
+			t.Logf("step %d at %s: %s", n, y.clock.Now(), y.tally())
 		}
 	}
 	if err := y.audit(); err != nil {
@@ -301,7 +302,7 @@ func (y *year) do(s step) error {
 			s.Op = "tick"
 		}
 	}
-	y.clock.Add(wait)
+	y.clock.Add(wait.Truncate(time.Millisecond))
 	now := y.clock.Now()
 
 	try := map[string]func(step, time.Time) func(*router.Router) error{
@@ -333,6 +334,10 @@ func (y *year) fresh(_ step, now time.Time) func(*router.Router) error {
 		// The message of a killed taker is read again.
 		m := y.unsettled[0]
 		y.unsettled = y.unsettled[1:]
+		if m.back && y.disputed(m, now) {
+			y.unsettled = append(y.unsettled, m)
+			return nil
+		}
 		return y.take(m)
 	}
 	y.customers++
@@ -357,12 +362,24 @@ func (y *year) back(s step, now time.Time) func(*router.Router) error {
 	if len(y.m.OfCustomer(customer)) > 6 { // the newest eight of an identifier are looked at
 		return nil
 	}
-	if l := y.m.Lives(customer, now); l != nil && y.home.Routing.ReassignAfter > 0 && !l.Untouched() && (l.Picked || l.Given || l.Working(now)) {
-		return nil // see TestTouchAfterWork
+	m := &mail{customer: customer, at: now}
+	if y.disputed(m, now) {
+		return nil
 	}
-	m := y.mail(customer, now)
+	m = y.mail(customer, now)
 	m.back = true
 	return y.take(m)
+}
+
+// disputed are the returns of customers on which the law can be read in two ways, and which are left out: a touch that is read after a try
+// that came later than it; and, where re-dealing is on, a touch after which an owner who was picked, or is a manager, or still works on the
+// lead, lets the new enquiry lie.
+func (y *year) disputed(m *mail, now time.Time) bool {
+	l := y.m.Lives(m.customer, now)
+	if l == nil || l.Untouched() {
+		return false
+	}
+	return l.LastTry.After(m.at) || y.home.Routing.ReassignAfter > 0 && (l.Picked || l.Given || l.Working(now))
 }
 
 // copied is the first enquiry of a customer under another identity.
@@ -569,7 +586,7 @@ func (y *year) end(s step, now time.Time) func(*router.Router) error {
 	case 0:
 		e = router.Entry{Kind: router.KindVoid, Reason: "spam"}
 		if c := l.Charge; c.Cost > 0 && (c.Person != l.Owner || l.Picked && y.home.Routing.ManualTurnsFree) {
-			return nil // see TestVoidAfterManager
+			return nil // whose turn is given back where the last owner was not charged can be read in two ways
 		}
 	case 1:
 		if l.LastContact.IsZero() && l.Tries >= 6 {

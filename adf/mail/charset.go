@@ -7,10 +7,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/net/html/charset"
+	"github.com/emersion/go-message/charset"
+	whatwg "golang.org/x/net/html/charset"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/unicode"
 )
 
@@ -38,10 +38,7 @@ func toUTF8(b []byte, declared string) []byte {
 			return b
 		}
 	}
-	if e := encodingOf(declared); e != nil {
-		return decode(e, b)
-	}
-	return repair(b)
+	return convert(b, declared)
 }
 
 // isUTF16 reports whether b is UTF-16, by its mark or its zero bytes.
@@ -70,22 +67,27 @@ func utf16ByZeros(b []byte) encoding.Encoding {
 	return nil
 }
 
-// encodingOf returns the encoding of a declared charset, and nil where it is unknown or claims what the bytes have already disproved.
-func encodingOf(name string) encoding.Encoding {
-	if name == "" || len(name) > 40 || strings.HasPrefix(name, "utf") || strings.HasPrefix(name, "unicode") {
-		return nil
+// convert turns text that is no UTF-8 into it. A charset means what browsers take it for (WHATWG), since senders write iso-8859-1 where
+// they mean windows-1252 and gb2312 where they mean GBK; go-message knows the names that browsers do not.
+func convert(b []byte, name string) []byte {
+	e, canonical := whatwg.Lookup(name)
+	switch {
+	case name == "", len(name) > 40, strings.HasPrefix(name, "utf"), strings.HasPrefix(name, "unicode"): // the bytes have disproved it
+		return repair(b)
+	case canonical == "windows-1252":
+		return repair(b) // the same, and keeps what is UTF-8 after all
+	case e != nil && canonical != "utf-8" && canonical != "replacement" && !strings.HasPrefix(canonical, "utf-16"):
+		return decode(e, b)
 	}
-	if e, canonical := charset.Lookup(name); e != nil && canonical != "utf-8" && canonical != "replacement" && !strings.HasPrefix(canonical, "utf-16") {
-		if canonical == "windows-1252" {
-			return nil // repair does the same and keeps what is UTF-8 after all
-		}
-		return e
-	}
-	e, err := ianaindex.MIME.Encoding(name)
+	r, err := charset.Reader(name, bytes.NewReader(b))
 	if err != nil {
-		return nil
+		return repair(b)
 	}
-	return e
+	out, err := io.ReadAll(r)
+	if err != nil {
+		return repair(b)
+	}
+	return out
 }
 
 func decode(e encoding.Encoding, b []byte) []byte {

@@ -4,10 +4,25 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strconv"
+
+	"github.com/emersion/go-message"
 )
 
-// transferDecode undoes a transfer encoding as far as it can be undone, and returns b itself where it was not used after all.
+// transferDecode undoes a transfer encoding, by go-message where the bytes keep to it, else as far as it can be undone. It returns b itself
+// where none was used after all.
 func transferDecode(coding string, b []byte) []byte {
+	if coding == "" {
+		return b
+	}
+	var h message.Header // without a type: New would convert the charset too, and believe it
+	h.Set("Content-Transfer-Encoding", coding)
+	if e, err := message.New(h, bytes.NewReader(b)); err == nil {
+		var out bytes.Buffer
+		out.Grow(len(b) + bytes.MinRead) // what is decoded is never longer
+		if _, err := out.ReadFrom(e.Body); err == nil && out.Len() > 0 {
+			return out.Bytes()
+		}
+	}
 	var out []byte
 	switch coding {
 	case "base64":
@@ -23,23 +38,17 @@ func transferDecode(coding string, b []byte) []byte {
 	return out
 }
 
-const notBase64 = 0xff
-
-// base64Value returns the value of a character of the standard or the URL alphabet; notBase64 for all else.
-func base64Value(c byte) byte {
+// standard returns a character of base64 in the standard alphabet, also one of the URL alphabet; 0 for all else.
+func standard(c byte) byte {
 	switch {
-	case 'A' <= c && c <= 'Z':
-		return c - 'A'
-	case 'a' <= c && c <= 'z':
-		return c - 'a' + 26
-	case '0' <= c && c <= '9':
-		return c - '0' + 52
-	case c == '+', c == '-':
-		return 62
-	case c == '/', c == '_':
-		return 63
+	case c == '-':
+		return '+'
+	case c == '_':
+		return '/'
+	case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '+', c == '/':
+		return c
 	}
-	return notBase64
+	return 0
 }
 
 // decodeBase64 decodes line by line: it drops stray bytes, goes on behind padding in the middle, does without padding at the end, and
@@ -48,22 +57,10 @@ func decodeBase64(b []byte) []byte {
 	if bytes.IndexByte(b[:min(len(b), 4096)], '<') >= 0 {
 		return nil // markup: the label is wrong
 	}
-	// The well-formed are most, and the standard decoder skips line ends itself.
-	out := make([]byte, base64.StdEncoding.DecodedLen(len(b))+3)
-	if n, err := base64.StdEncoding.Decode(out, b); err == nil {
-		return out[:n]
-	}
-	out = out[:0]
-	var acc uint32
-	var have int
+	var out, run []byte
 	flush := func() {
-		switch have {
-		case 2:
-			out = append(out, byte(acc>>4))
-		case 3:
-			out = append(out, byte(acc>>10), byte(acc>>2))
-		}
-		acc, have = 0, 0
+		out, _ = base64.RawStdEncoding.AppendDecode(out, run) // the error is one character too many
+		run = run[:0]
 	}
 	for len(b) > 0 {
 		var line []byte
@@ -71,12 +68,12 @@ func decodeBase64(b []byte) []byte {
 		line = bytes.TrimSpace(line)
 		bad := 0
 		for _, c := range line {
-			if base64Value(c) == notBase64 && c != '=' {
+			if standard(c) == 0 && c != '=' {
 				bad++
 			}
 		}
 		if bad*8 > len(line) || len(line) > 1 && line[0] == '-' && line[1] == '-' {
-			if len(out) > 0 {
+			if len(out)+len(run) > 0 {
 				break
 			}
 			continue
@@ -84,16 +81,8 @@ func decodeBase64(b []byte) []byte {
 		for _, c := range line {
 			if c == '=' {
 				flush()
-				continue
-			}
-			v := base64Value(c)
-			if v == notBase64 {
-				continue
-			}
-			acc, have = acc<<6|uint32(v), have+1
-			if have == 4 {
-				out = append(out, byte(acc>>16), byte(acc>>8), byte(acc))
-				acc, have = 0, 0
+			} else if c = standard(c); c != 0 {
+				run = append(run, c)
 			}
 		}
 	}

@@ -3,11 +3,13 @@ package mail
 import (
 	"bytes"
 	"mime"
-	netmail "net/mail"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	gomail "github.com/emersion/go-message/mail"
 )
 
 // Address is one mailbox of a header.
@@ -39,65 +41,50 @@ type Header struct {
 	FromCount             int       // From fields; other than 1 is a reason for distrust
 }
 
-// A field is one header field: its name in lower case, its value unfolded but not decoded.
-type field struct {
-	name  string
-	value string
-}
-
-type fields []field
-
-// get returns the first value of a field, trimmed; empty where there is none.
-func (f fields) get(name string) string {
-	for i := range f {
-		if f[i].name == name {
-			return f[i].value
-		}
-	}
-	return ""
-}
-
 // maxFields bounds what is kept of a header; no honest one comes near.
 const maxFields = 2000
 
-// cutHeader splits an entity into its header fields and its body. It forgives what mail shows: blank lines or an mbox "From " line
-// above a message (top), lines that are no field, a parameter folded without its blank, and a body without the empty line before it.
-// Where nothing at the beginning is a header field, all is body.
-func cutHeader(b []byte, top bool) (fields, []byte) {
-	var fs fields
+// cutHeader splits an entity into its header and its body. It forgives what mail shows and go-message refuses: blank lines or an mbox
+// "From " line above a message (top), lines that are no field, a parameter folded without its blank, and a body without the empty line
+// before it. Where nothing at the beginning is a header field, all is body.
+func cutHeader(b []byte, top bool) (h gomail.Header, body []byte) {
+	var names, values []string
 	var value []byte // of the last field; unfolded here, since growing a string line by line would be quadratic
 	end := func() {
-		if len(fs) > 0 && fs[len(fs)-1].value == "" {
-			fs[len(fs)-1].value = string(value)
+		if len(names) > len(values) {
+			values = append(values, string(value))
 		}
 		value = value[:0]
 	}
+	defer func() {
+		end()
+		for i, name := range slices.Backward(names) { // Add puts on top
+			h.Add(name, values[i])
+		}
+	}()
 	rest := b
 	for len(rest) > 0 {
 		line, next := cutLine(rest)
 		blank := len(bytes.TrimSpace(line)) == 0
 		name, v, ok := cutField(line)
 		switch {
-		case blank && (len(fs) > 0 || !top):
-			end()
-			return fs, next
-		case blank, len(fs) == 0 && top && (bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))):
-		case len(fs) > 0 && (line[0] == ' ' || line[0] == '\t' || !ok && bytes.HasSuffix(value, []byte{';'})):
+		case blank && (len(names) > 0 || !top):
+			return h, next
+		case blank, len(names) == 0 && top && (bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))):
+		case len(names) > 0 && (line[0] == ' ' || line[0] == '\t' || !ok && bytes.HasSuffix(value, []byte{';'})):
 			value = append(append(value, ' '), bytes.TrimSpace(line)...)
-		case ok && len(fs) < maxFields:
+		case ok && len(names) < maxFields:
 			end()
-			fs = append(fs, field{name: name})
+			names = append(names, name)
 			value = append(value, v...)
 		case line[0] == '<' || bytes.HasPrefix(line, []byte("--")) || isBase64Line(line):
-			end()
-			return fs, rest
-		case len(fs) == 0:
-			return nil, b
+			return h, rest
+		case len(names) == 0:
+			return h, b
 		}
 		rest = next
 	}
-	end()
-	return fs, nil
+	return h, nil
 }
 
 // cutLine returns the first line of b without its end, and what follows.
@@ -132,54 +119,65 @@ func readHeader(raw []byte) Header {
 }
 
 const (
-	maxAddresses  = 100
-	maxReferences = 100
-	maxValue      = 2000 // bytes of one decoded value
+	maxAddresses = 100
+	maxAddress   = 320 // bytes
+	maxIDs       = 100
+	maxID        = 998  // bytes
+	maxValue     = 2000 // bytes of one decoded value
 )
 
-func header(fs fields) Header {
+func header(fs gomail.Header) Header {
 	var h Header
-	for _, f := range fs {
-		switch f.name {
-		case "from":
+	for f := fs.Fields(); f.Next(); {
+		switch v := f.Value(); f.Key() {
+		case "From":
 			h.FromCount++
-			h.From = addresses(h.From, f.value)
-		case "reply-to":
-			h.ReplyTo = addresses(h.ReplyTo, f.value)
-		case "to":
-			h.To = addresses(h.To, f.value)
-		case "cc":
-			h.Cc = addresses(h.Cc, f.value)
-		case "delivered-to", "x-original-to", "envelope-to":
-			for _, a := range addresses(nil, f.value) {
+			h.From = addresses(h.From, v)
+		case "Reply-To":
+			h.ReplyTo = addresses(h.ReplyTo, v)
+		case "To":
+			h.To = addresses(h.To, v)
+		case "Cc":
+			h.Cc = addresses(h.Cc, v)
+		case "Delivered-To", "X-Original-To", "Envelope-To":
+			for _, a := range addresses(nil, v) {
 				if len(h.DeliveredTo) < maxAddresses && !slices.Contains(h.DeliveredTo, a.Address) {
 					h.DeliveredTo = append(h.DeliveredTo, a.Address)
 				}
 			}
-		case "in-reply-to":
-			h.InReplyTo = append(h.InReplyTo, ids(f.value)...)
-		case "references":
-			h.References = append(h.References, ids(f.value)...)
 		}
 	}
-	h.InReplyTo = h.InReplyTo[max(0, len(h.InReplyTo)-maxReferences):]
-	h.References = h.References[max(0, len(h.References)-maxReferences):]
-	h.Subject = decodeWords(fs.get("subject"))
-	if id := ids(fs.get("message-id")); len(id) > 0 {
+	h.InReplyTo = ids(fs, "In-Reply-To")
+	h.References = ids(fs, "References")
+	if t, err := fs.Subject(); err == nil && plain(fs.Get("Subject")) {
+		h.Subject = clean([]byte(t), maxValue)
+	} else {
+		h.Subject = decodeWords(fs.Get("Subject"))
+	}
+	if id := ids(fs, "Message-Id"); len(id) > 0 {
 		h.MessageID = id[0]
 	}
-	h.Date = date(fs.get("date"))
+	h.Date = date(fs)
 	h.Auto = auto(fs, &h)
 	return h
+}
+
+// word is the beginning of an encoded word (RFC 2047).
+var word = regexp.MustCompile(`=\?([^?]+)\?[BbQq]\?`)
+
+// plain reports whether go-message can be left to read a value. It believes what an encoded word says of its charset, where toUTF8 asks
+// the bytes first, and long comments cost it quadratic time.
+func plain(s string) bool {
+	return len(s) <= maxValue && utf8.ValidString(s) && !slices.ContainsFunc(word.FindAllStringSubmatch(s, -1), func(w []string) bool {
+		return !strings.EqualFold(w[1], "utf-8")
+	})
 }
 
 // decodeWords decodes the encoded words of a value, drops control characters and bounds it.
 func decodeWords(s string) string {
 	d := mime.WordDecoder{CharsetReader: charsetReader}
-	if strings.Contains(s, "=?") {
-		if t, err := d.DecodeHeader(s); err == nil {
-			s = t
-		}
+	if t, err := d.DecodeHeader(s); err == nil {
+		s = t
 	}
 	return clean(toUTF8([]byte(s), ""), maxValue)
 }
@@ -206,6 +204,14 @@ func clean(b []byte, n int) string {
 
 // addresses appends the mailboxes of an address list, also of one that RFC 5322 does not allow.
 func addresses(list []Address, s string) []Address {
+	if plain(s) {
+		if all, err := gomail.ParseAddressList(s); err == nil {
+			for _, a := range all[:min(len(all), maxAddresses-len(list))] {
+				list = append(list, Address{Name: clean([]byte(a.Name), maxValue), Address: clean([]byte(a.Address), maxAddress)})
+			}
+			return list
+		}
+	}
 	for len(s) > 0 && len(list) < maxAddresses {
 		var one string
 		one, s = cutAddress(s)
@@ -216,26 +222,18 @@ func addresses(list []Address, s string) []Address {
 	return list
 }
 
-// cutAddress cuts s behind its first mailbox: at a comma, a semicolon or the colon of a group, outside quotes, comments and angle brackets.
+// cutAddress cuts s behind its first mailbox: at a comma, a semicolon or the colon of a group, outside quotes and angle brackets.
 func cutAddress(s string) (one, rest string) {
 	var quoted, angle bool
-	comment := 0
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case c == '\\':
 			i++
-		case c == '"' && comment == 0:
+		case c == '"':
 			quoted = !quoted
 		case quoted:
-		case c == '(':
-			comment++
-		case c == ')' && comment > 0:
-			comment--
-		case comment > 0:
-		case c == '<':
-			angle = true
-		case c == '>':
-			angle = false
+		case c == '<' || c == '>':
+			angle = c == '<'
 		case !angle && (c == ',' || c == ';'):
 			return s[:i], s[i+1:]
 		case !angle && c == ':' && !strings.Contains(s[:i], "@"):
@@ -256,7 +254,7 @@ func address(s string) (Address, bool) {
 	} else {
 		addr = s
 	}
-	addr = clean(toUTF8([]byte(strings.Join(strings.Fields(addr), "")), ""), 320)
+	addr = clean(toUTF8([]byte(strings.Join(strings.Fields(addr), "")), ""), maxAddress)
 	addr = strings.TrimPrefix(addr, "mailto:")
 	if addr == "" {
 		return Address{}, false
@@ -268,39 +266,40 @@ func address(s string) (Address, bool) {
 	return Address{Name: decodeWords(name), Address: addr}, true
 }
 
-// ids returns the message ids of a value, without angle brackets.
-func ids(s string) []string {
+// id finds a message id, also a bare one and one without the @.
+var id = regexp.MustCompile(`<([^>]*)|([^\s<>,]+@[^\s<>,]+)`)
+
+// ids returns the message ids of all fields of a name, without angle brackets; the last 100.
+func ids(fs gomail.Header, name string) []string {
+	s := strings.Join(fs.Values(name), " ")
+	s = s[max(0, len(s)-maxIDs*maxID):]
 	var list []string
-	if !strings.Contains(s, "<") {
-		for _, id := range strings.Fields(s) {
-			if id = clean([]byte(strings.Trim(id, "<>,")), 998); strings.Contains(id, "@") {
-				list = append(list, id)
-			}
+	if len(s) <= maxValue {
+		var h gomail.Header
+		h.Set(name, s)
+		if all, err := h.MsgIDList(name); err == nil {
+			list = all
 		}
-		return list
 	}
-	for {
-		_, after, ok := strings.Cut(s, "<")
-		if !ok {
-			return list
+	if list == nil {
+		for _, m := range id.FindAllStringSubmatch(s, -1) {
+			list = append(list, strings.Join(strings.Fields(m[1]+m[2]), ""))
 		}
-		id, rest, _ := strings.Cut(after, ">")
-		if id = clean([]byte(strings.Join(strings.Fields(id), "")), 998); id != "" {
-			list = append(list, id)
-		}
-		s = rest
 	}
+	for i := range list {
+		list[i] = clean([]byte(list[i]), maxID)
+	}
+	list = slices.DeleteFunc(list, func(id string) bool { return id == "" })
+	return list[max(0, len(list)-maxIDs):]
 }
 
-// date reads a Date field, also in the forms that RFC 5322 does not allow.
-func date(s string) time.Time {
-	if s == "" || len(s) > 100 {
+// date reads the Date field, also in forms that RFC 5322 does not allow.
+func date(fs gomail.Header) time.Time {
+	s := fs.Get("Date")
+	if len(s) > 100 {
 		return time.Time{}
 	}
-	if t, err := time.Parse("Mon, 2 Jan 2006 15:04:05 -0700", s); err == nil {
-		return t // as nearly all write it; the way to an error is long in what follows
-	}
-	if t, err := netmail.ParseDate(s); err == nil {
+	if t, err := fs.Date(); err == nil {
 		return t
 	}
 	for _, l := range []string{time.RFC3339, time.ANSIC, "2006-01-02 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05", "2 Jan 2006 15:04:05", "2006-01-02 15:04:05"} {
@@ -312,31 +311,31 @@ func date(s string) time.Time {
 }
 
 // auto says why a machine sent the message. The order matters: an absence note may come with a null return path and through a list.
-func auto(fs fields, h *Header) string {
+func auto(fs gomail.Header, h *Header) string {
 	var local string
 	if len(h.From) > 0 {
 		local, _, _ = strings.Cut(strings.ToLower(h.From[0].Address), "@")
 	}
-	typ, params := mediaType(fs.get("content-type"))
+	typ, params := mediaType(fs.Get("Content-Type"))
 	report := strings.ToLower(params["report-type"])
-	submitted := strings.ToLower(fs.get("auto-submitted"))
-	precedence := strings.ToLower(fs.get("precedence"))
+	submitted := strings.ToLower(fs.Get("Auto-Submitted"))
+	precedence := strings.ToLower(fs.Get("Precedence"))
 	switch {
 	case typ == "multipart/report" && report == "disposition-notification":
 		return AutoReceipt
-	case typ == "multipart/report" && (report == "delivery-status" || report == ""), fs.get("x-failed-recipients") != "",
+	case typ == "multipart/report" && (report == "delivery-status" || report == ""), fs.Get("X-Failed-Recipients") != "",
 		local == "mailer-daemon", local == "postmaster":
 		return AutoBounce
-	case strings.HasPrefix(submitted, "auto-replied"), fs.get("x-autoreply") != "", fs.get("x-autorespond") != "",
+	case strings.HasPrefix(submitted, "auto-replied"), fs.Get("X-Autoreply") != "", fs.Get("X-Autorespond") != "",
 		precedence == "auto_reply", isAbsence(h.Subject):
 		return AutoReply
-	case strings.ReplaceAll(fs.get("return-path"), " ", "") == "<>":
+	case strings.ReplaceAll(fs.Get("Return-Path"), " ", "") == "<>":
 		return AutoBounce
 	case submitted != "" && submitted != "no", isNoReply(local):
 		return AutoGenerated
-	case fs.get("list-id") != "", precedence == "list":
+	case fs.Get("List-Id") != "", precedence == "list":
 		return AutoList
-	case precedence == "bulk", precedence == "junk", fs.get("list-unsubscribe") != "":
+	case precedence == "bulk", precedence == "junk", fs.Get("List-Unsubscribe") != "":
 		return AutoBulk
 	}
 	return ""

@@ -29,9 +29,22 @@ func TestHeader(t *testing.T) {
 			mail.Header{From: []mail.Address{{Name: "Zoë Müller", Address: "zoe@example.com"}}, Subject: "Jägerм", FromCount: 1}},
 		{"eight bit", "From: Zo\xeb <zoe@example.com>\nSubject: J\xc3\xa4ger\x00\x07 \xfc\n\n",
 			mail.Header{From: []mail.Address{{Name: "Zoë", Address: "zoe@example.com"}}, Subject: "Jäger ü", FromCount: 1}},
+		{"words labelled falsely", "From: =?windows-1252?Q?Zo=C3=AB?= <zoe@example.com>\nSubject: =?x-unknown?Q?J=E4ger?= =?utf-8?q?_a?=\n\n",
+			mail.Header{From: []mail.Address{{Name: "Zoë", Address: "zoe@example.com"}}, Subject: "Jäger a", FromCount: 1}},
+		{"addresses that are none", "From: MAILER-DAEMON (Mail Delivery)\nReply-To: sales@example.com <sales@example.com>\nTo: Floor: a@store.example; B <mailto:b@store.example>, \"C, D\" <c d@store.example\n" +
+			"Cc: \"A \\\"B\\\"\" <a@@b>, <>\n\n",
+			mail.Header{
+				From: []mail.Address{{Name: "Mail Delivery", Address: "MAILER-DAEMON"}}, ReplyTo: []mail.Address{{Name: "sales@example.com", Address: "sales@example.com"}},
+				To:        []mail.Address{{Address: "a@store.example"}, {Name: "B", Address: "b@store.example"}, {Name: "C, D", Address: "cd@store.example"}},
+				Cc:        []mail.Address{{Name: `A "B"`, Address: "a@@b"}},
+				FromCount: 1, Auto: mail.AutoBounce,
+			}},
+		{"ids that are none", "Message-ID: 1@example.com\nIn-Reply-To: <no at> Your mail\nIn-Reply-To: <0@store.example>\nReferences: Your mail of Monday, a@store.example\n\n",
+			mail.Header{MessageID: "1@example.com", InReplyTo: []string{"noat", "0@store.example"}, References: []string{"a@store.example"}}},
 		{"two senders", "From: a@example.com\nfrom: b@example.com, c@example.com\n\n",
 			mail.Header{From: []mail.Address{{Address: "a@example.com"}, {Address: "b@example.com"}, {Address: "c@example.com"}}, FromCount: 2}},
 		{"nobody", "To: undisclosed-recipients:;\nDate: yesterday\n\n", mail.Header{}},
+		{"date without a zone", "Date: Mon, 2 Mar 2026 10:11:13\n\n", mail.Header{Date: time.Date(2026, 3, 2, 10, 11, 13, 0, time.UTC)}},
 		{"date otherwise", "Date: 2026-03-02 10:11:13 -0600\n\n", mail.Header{Date: time.Date(2026, 3, 2, 10, 11, 13, 0, zone)}},
 		{"line separators", "Subject: a\u2028b\u0085c\x1b[31m\n\n", mail.Header{Subject: "abc[31m"}},
 	} {

@@ -256,7 +256,7 @@ func isBase64(line []byte) (long, short bool) {
 		return false, false
 	}
 	for _, c := range line {
-		if base64Value(c) == notBase64 && c != '=' {
+		if standard(c) == 0 && c != '=' {
 			return false, false
 		}
 	}

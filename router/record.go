@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 )
 
 // A Record is an enquiry as it is kept beside its lead: personal, erased by forget.
@@ -15,12 +16,72 @@ type Record struct {
 	Note    string  `json:"n,omitempty"`
 }
 
+// Bounds of what is kept of one enquiry: anybody can write to a lead address, and the mailbox has the whole of it.
+const (
+	maxRecord  = 256 << 10 // bytes
+	maxComment = 16 << 10
+	maxField   = 512
+	maxList    = 20
+)
+
 func encodeRecord(a *Arrival) ([]byte, error) {
-	b, err := json.Marshal(Record{Enquiry: a.Enquiry, Message: a.Message, Named: a.Named, Note: a.Note})
+	rec := Record{Enquiry: a.Enquiry, Message: clip(a.Message, maxField), Named: a.Named, Note: clip(a.Note, maxComment)}
+	b, err := json.Marshal(rec)
+	if err == nil && len(b) > maxRecord {
+		rec.Enquiry = a.Enquiry.bounded()
+		b, err = json.Marshal(rec)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode an enquiry: %w", err)
 	}
 	return b, nil
+}
+
+// bounded is an enquiry of which no more is kept than any customer has to say.
+func (e Enquiry) bounded() Enquiry {
+	person := func(mails []string, phones []Phone, n Name) ([]string, []Phone, Name) {
+		mails, phones = slices.Clone(few(mails)), slices.Clone(few(phones))
+		for i := range mails {
+			mails[i] = clip(mails[i], maxField)
+		}
+		for i := range phones {
+			phones[i] = Phone{Raw: clip(phones[i].Raw, maxField), E164: phones[i].E164}
+		}
+		return mails, phones, Name{Full: clip(n.Full, maxField), First: clip(n.First, maxField), Middle: clip(n.Middle, maxField), Last: clip(n.Last, maxField)}
+	}
+	party := func(p Party) Party { return Party{Name: clip(p.Name, maxField), Service: clip(p.Service, maxField)} }
+	out := Enquiry{Status: clip(e.Status, maxField), RequestedAt: e.RequestedAt, Vendor: party(e.Vendor), Provider: party(e.Provider), Vehicles: []Vehicle{}}
+	for _, id := range few(e.IDs) {
+		out.IDs = append(out.IDs, ID{Value: clip(id.Value, maxField), Source: clip(id.Source, maxField), Sequence: id.Sequence})
+	}
+	c := &out.Customer
+	c.Emails, c.Phones, c.Name = person(e.Customer.Emails, e.Customer.Phones, e.Customer.Name)
+	c.Comments, c.Timeframe = clip(e.Customer.Comments, maxComment), clip(e.Customer.Timeframe, maxField)
+	for _, x := range few(e.Customer.Contacts) {
+		mails, phones, name := person(x.Emails, x.Phones, x.Name)
+		c.Contacts = append(c.Contacts, Contact{Name: name, Emails: mails, Phones: phones})
+	}
+	for _, v := range few(e.Vehicles) {
+		out.Vehicles = append(out.Vehicles, Vehicle{
+			Interest: clip(v.Interest, maxField), Status: clip(v.Status, maxField), Year: v.Year, Make: clip(v.Make, maxField), Model: clip(v.Model, maxField),
+			Trim: clip(v.Trim, maxField), VIN: clip(v.VIN, maxField), Stock: clip(v.Stock, maxField), Comments: clip(v.Comments, maxField),
+		})
+	}
+	return out
+}
+
+// few is the beginning of a list.
+func few[T any](all []T) []T { return all[:min(len(all), maxList)] }
+
+// clip cuts a text that is too long, between two characters.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
 }
 
 // Fill puts the personal records, one for each arrival in order, into a lead: the customer with what each touch added, every vehicle once.

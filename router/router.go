@@ -175,6 +175,11 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 	if !a.Channel.Valid() {
 		return Taken{}, fault("channel", "unknown channel %q: want email, http, phone or walk-in", a.Channel)
 	}
+	if a.By != "" {
+		if _, ok := f.Person(a.By); !ok {
+			return Taken{}, fault("by", "nobody of id %q at store %s", a.By, f.ID)
+		}
+	}
 	record, err := encodeRecord(a)
 	if err != nil {
 		return Taken{}, err

@@ -221,19 +221,18 @@ type FloorPerson struct {
 
 // Parked is a message in which no lead was found, or none that could be read.
 type Parked struct {
-	ID       string        `json:"id"`
-	Now      time.Time     `json:"at"`
-	Token    []byte        `json:"-"`
-	Place    []byte        `json:"-"`
-	Fate     string        `json:"fate"` // other or quarantined
-	Reason   string        `json:"reason"`
-	Where    string        `json:"where"` // mailbox/uidvalidity/uid
-	Arrived  time.Time     `json:"arrived_at"`
-	Size     int           `json:"size"`
-	Raw      []byte        `json:"-"`
-	Kept     bool          `json:"kept"` // the raw message lies in the store
-	MaxBytes int64         `json:"-"`    // budget of all raw messages kept
-	KeepFor  time.Duration `json:"-"`
+	ID      string        `json:"id"`
+	Now     time.Time     `json:"at"`
+	Token   []byte        `json:"-"`
+	Place   []byte        `json:"-"`
+	Fate    string        `json:"fate"` // other or quarantined
+	Reason  string        `json:"reason"`
+	Where   string        `json:"where"` // mailbox/uidvalidity/uid
+	Arrived time.Time     `json:"arrived_at"`
+	Size    int           `json:"size"`
+	Raw     []byte        `json:"-"`
+	Kept    bool          `json:"kept,omitempty"` // the raw message lies in the store
+	KeepFor time.Duration `json:"-"`
 }
 
 // Query selects leads.

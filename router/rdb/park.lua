@@ -1,5 +1,6 @@
 -- park notes a message without a lead.
--- KEYS 15 token shard 16 list of its fate 17 park 18 raw. ARGV 2 what is known of it, 3 token, 4 place, 5 raw bytes or ''
+-- KEYS 15 token shard 16 list of its fate 17 park 18 raw 19 kept. ARGV 2 what is known of it, 3 token, 4 place, 5 raw bytes or ''
+-- R.keep is how long in ms, R.cap how many of the list (0: any number), R.budget how many bytes of raw messages are kept at a time.
 -- Returns JSON {d, fate, again}: d is R.fate, or replay where the message was decided in another place.
 local known = redis.call('HGET', KEYS[15], ARGV[3])
 if known then
@@ -10,14 +11,31 @@ if known then
 end
 redis.call('HSET', KEYS[15], ARGV[3], string.sub(R.fate, 1, 1) .. ARGV[4] .. ' ' .. R.id)
 redis.call('ZADD', KEYS[16], int(now), R.id)
-redis.call('HSET', KEYS[17], R.id, ARGV[2])
-if ARGV[5] ~= '' then redis.call('SET', KEYS[18], ARGV[5], 'EX', int(R.keep)) end
+-- whatever is older than it is kept, or more than are listed, goes
+local old = redis.call('ZRANGEBYSCORE', KEYS[16], '-inf', int(now - R.keep), 'LIMIT', 0, 100)
 if R.cap > 0 then
   local over = redis.call('ZCARD', KEYS[16]) - R.cap
-  if over > 0 then
-    for _, id in ipairs(redis.call('ZRANGE', KEYS[16], 0, over - 1)) do redis.call('HDEL', KEYS[17], id) end
-    redis.call('ZREMRANGEBYRANK', KEYS[16], 0, over - 1)
-  end
+  if over > 0 then old = redis.call('ZRANGE', KEYS[16], 0, math.min(over, 100) - 1) end
 end
+for _, was in ipairs(old) do
+  redis.call('HDEL', KEYS[17], was)
+  redis.call('ZREM', KEYS[16], was)
+end
+local kept = false
+if ARGV[5] ~= '' then
+  local bytes = tonumber(redis.call('HGET', META, 'raw') or 0) or 0
+  for _, was in ipairs(redis.call('ZRANGEBYSCORE', KEYS[19], '-inf', int(now))) do
+    bytes = bytes - tonumber(string.match(was, '|(%d+)$'))
+    redis.call('ZREM', KEYS[19], was)
+  end
+  kept = bytes + #ARGV[5] <= R.budget
+  if kept then
+    bytes = bytes + #ARGV[5]
+    redis.call('SET', KEYS[18], ARGV[5], 'PX', int(R.keep))
+    redis.call('ZADD', KEYS[19], int(now + R.keep), R.id .. '|' .. #ARGV[5])
+  end
+  redis.call('HSET', META, 'raw', int(math.max(0, bytes)))
+end
+redis.call('HSET', KEYS[17], R.id, string.sub(ARGV[2], 1, -2) .. ',"kept":' .. tostring(kept) .. '}')
 redis.call('HSET', META, 'last', int(now))
 return cjson.encode({d = R.fate, again = false})

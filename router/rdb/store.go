@@ -502,6 +502,9 @@ func (s *Store) Floor(ctx context.Context, store string, f *router.FloorCall) (r
 // maxOther bounds the list of messages without a lead.
 const maxOther = 1000
 
+// quarantineBudget bounds the raw messages that a store keeps at a time, in bytes. Beyond it the mailbox alone has them.
+const quarantineBudget = 64 << 20
+
 // Park notes a message without a lead.
 func (s *Store) Park(ctx context.Context, store string, p *router.Parked) (router.Taken, error) {
 	k := keysOf(store)
@@ -511,18 +514,16 @@ func (s *Store) Park(ctx context.Context, store string, p *router.Parked) (route
 		list, limit = k.is("q"), 0
 		raw = p.Raw
 	}
-	about := *p
-	about.Kept = len(raw) > 0
-	note, err := json.Marshal(&about)
+	note, err := json.Marshal(p)
 	if err != nil {
 		return router.Taken{}, err
 	}
-	r := request{"now": p.Now.UnixMilli(), "id": p.ID, "fate": p.Fate, "cap": limit, "keep": int64(max(p.KeepFor, time.Hour).Seconds()), "floor": "", "catchup": 0}
+	r := request{"now": p.Now.UnixMilli(), "id": p.ID, "fate": p.Fate, "cap": limit, "keep": max(p.KeepFor, time.Hour).Milliseconds(), "budget": quarantineBudget, "floor": "", "catchup": 0}
 	var a struct {
 		D, Fate, Lead string
 		Again         bool
 	}
-	keys := append(k.base(), k.shard("tok", p.Token), list, k.is("park"), k.raw(p.ID))
+	keys := append(k.base(), k.shard("tok", p.Token), list, k.is("park"), k.raw(p.ID), k.is("kept"))
 	if err := s.run(ctx, s.park, keys, &a, r.text(), note, b64(p.Token), b64(p.Place), raw); err != nil {
 		return router.Taken{}, err
 	}

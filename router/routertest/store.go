@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -653,6 +654,57 @@ var suite = map[string]func(*testing.T, benchFor){
 		if _, err := b.Find(t.Context(), "main-street", nil, "nobody@example.com", ""); !errors.Is(err, router.ErrNotFound) {
 			t.Errorf("a stranger: %v, want ErrNotFound", err)
 		}
+	},
+	"a hostile enquiry is bounded": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		a := b.Next()
+		a.Enquiry.Customer.Comments = strings.Repeat("ü", 5<<20)
+		for range 5000 {
+			a.Enquiry.Vehicles = append(a.Enquiry.Vehicles, router.Vehicle{Make: strings.Repeat("x", 1000)})
+			a.Enquiry.Customer.Phones = append(a.Enquiry.Customer.Phones, router.Phone{Raw: strings.Repeat("9", 1000)})
+		}
+		l, err := b.Lead(t.Context(), b.Arrive(a).Lead)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(l.Customer.Comments); n < 16000 || n > 17000 {
+			t.Errorf("%d bytes of comments are kept", n)
+		}
+		Want(t, "email", l.Customer.Emails[0], "customer1@example.com")
+		if len(l.Vehicles) > 20 || len(l.Customer.Phones) > 20 {
+			t.Errorf("%d vehicles and %d phones are kept", len(l.Vehicles), len(l.Customer.Phones))
+		}
+	},
+	"quarantined bytes are bounded, and go when they are old": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		raw := make([]byte, 1<<20)
+		for n := range 70 {
+			token := fmt.Sprint("m", n)
+			if _, err := b.Park(t.Context(), "main-street", token, "leads/1/"+token, router.Parked{Fate: "quarantined", Reason: "no-lead", Raw: raw, KeepFor: time.Hour}); err != nil {
+				t.Fatal(err)
+			}
+			b.Clock.Add(time.Millisecond)
+		}
+		kept := func() (n int) {
+			list, err := b.Parked(t.Context(), "main-street", true, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range list {
+				if p.Kept {
+					n++
+				}
+			}
+			return n
+		}
+		Want(t, "kept", kept(), 64)
+		Want(t, "listed", b.figures().Quarantined, 70)
+		b.Clock.Add(2 * time.Hour)
+		if _, err := b.Park(t.Context(), "main-street", "late", "leads/1/late", router.Parked{Fate: "quarantined", Reason: "no-lead", Raw: raw, KeepFor: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		Want(t, "listed", b.figures().Quarantined, 1)
+		Want(t, "kept", kept(), 1)
 	},
 	"lists with cursors": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice", "bob")

@@ -231,7 +231,7 @@ type Parked struct {
 	Arrived time.Time     `json:"arrived_at"`
 	Size    int           `json:"size"`
 	Raw     []byte        `json:"-"`
-	Kept    bool          `json:"kept,omitempty"` // the raw message lies in the store
+	Kept    bool          `json:"kept"` // the raw message lies in the store
 	KeepFor time.Duration `json:"-"`
 }
 

@@ -77,7 +77,7 @@ func TestMessages(t *testing.T) {
 			fate = "other"
 		}
 		if _, err := h.router.Park(t.Context(), "main-street", fmt.Sprint("token", n), fmt.Sprint("leads/1/", n), router.Parked{
-			Fate: fate, Reason: "unreachable", Where: fmt.Sprint("leads/1/", n), Size: 100 + n, Raw: []byte("x"), MaxBytes: 1 << 20, KeepFor: time.Hour,
+			Fate: fate, Reason: "unreachable", Where: fmt.Sprint("leads/1/", n), Size: 100 + n, Raw: []byte("x"), KeepFor: time.Hour,
 		}); err != nil {
 			t.Fatal(err)
 		}

@@ -36,6 +36,6 @@ if ARGV[5] ~= '' then
   end
   redis.call('HSET', META, 'raw', int(math.max(0, bytes)))
 end
-redis.call('HSET', KEYS[17], R.id, string.sub(ARGV[2], 1, -2) .. ',"kept":' .. tostring(kept) .. '}')
+redis.call('HSET', KEYS[17], R.id, kept and (string.gsub(ARGV[2], '"kept":false', '"kept":true', 1)) or ARGV[2])
 redis.call('HSET', META, 'last', int(now))
 return cjson.encode({d = R.fate, again = false})

@@ -36,7 +36,15 @@ func (r *Router) SetFloor(ctx context.Context, rooftop, who string, s Status, un
 	if !until.IsZero() && !until.After(now) {
 		return FloorNow{}, fault("until", "lies in the past")
 	}
-	return r.floor(ctx, rooftop, FloorCall{Who: who, Status: s, Until: until, By: by, Actor: actor})
+	n, err := r.floor(ctx, rooftop, FloorCall{Who: who, Status: s, Until: until, By: by, Actor: actor})
+	if err != nil {
+		return FloorNow{}, err
+	}
+	// Whoever waited longest need not wait for the next tick.
+	if dealt, err := r.dealWaiting(ctx, f, n); err != nil || dealt == 0 {
+		return n, err
+	}
+	return r.floor(ctx, rooftop, FloorCall{})
 }
 
 func (r *Router) floor(ctx context.Context, rooftop string, c FloorCall) (FloorNow, error) {

@@ -73,6 +73,12 @@ func TestYear(t *testing.T) {
 	c := server.Client()
 	t.Cleanup(func() { _ = c.Close() })
 	y := newYear(func(now func() time.Time) router.Store { return rdb.New(c, rdb.Options{Now: now}) }, seed)
+	y.home.Hours = calendars(rand.New(rand.NewPCG(seed, 3)))[1]
+	y.home.Routing = routertest.Rooftop("").Routing
+	y.home.Routing.ReassignAfter = 30 * time.Minute
+	for i := 0; len(y.home.Roster) < 8; i++ {
+		y.hire(rand.New(rand.NewPCG(seed, uint64(10+i))))
+	}
 	start := y.clock.Now()
 	began := time.Now()
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -80,7 +86,7 @@ func TestYear(t *testing.T) {
 		s := draw(r)
 		// The year is over when the arrivals are: what is left of one is spread over what is left of the other.
 		left := start.AddDate(1, 0, 0).Sub(y.clock.Now())
-		s.Wait = time.Duration(float64(s.Wait) * max(0.05, float64(left)/float64(time.Duration(arrivals-y.arrivals)*meanWait*2)))
+		s.Wait = time.Duration(float64(s.Wait) * max(0.05, float64(left)/float64(time.Duration(arrivals-y.arrivals)*meanWait*5)))
 		if err := y.do(s); err != nil {
 			t.Fatalf("seed %d, step %d, %+v at %s: %v", seed, n, s, y.clock.Now(), err)
 		}
@@ -334,11 +340,10 @@ func (y *year) fresh(_ step, now time.Time) func(*router.Router) error {
 		// The message of a killed taker is read again.
 		m := y.unsettled[0]
 		y.unsettled = y.unsettled[1:]
-		if m.back && y.disputed(m, now) {
-			y.unsettled = append(y.unsettled, m)
-			return nil
+		if !m.back || !y.disputed(m, now) {
+			return y.take(m)
 		}
-		return y.take(m)
+		y.unsettled = append(y.unsettled, m) // another time
 	}
 	y.customers++
 	return y.take(y.mail(y.customers, now.Add(-time.Duration(y.customers%5)*time.Second)))

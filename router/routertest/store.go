@@ -303,7 +303,7 @@ var suite = map[string]func(*testing.T, benchFor){
 		Want(t, "waiting", b.figures().Waiting, 3)
 		Want(t, "untouched of the manager", b.figures().PersonUntouched["mia"], 3)
 		b.set("bob", router.On)
-		b.tick()
+		Want(t, "waiting", b.figures().Waiting, 2)
 		late := b.Arrive(b.Next()) // must not pass those who wait
 		Want(t, "late", late.State, router.Waiting)
 		for i := range 3 {

@@ -19,6 +19,9 @@ func (c *Config) Warnings() (all []string) {
 	if c.Listen == "" {
 		warn("listen is not set: no pages, no API and no metrics")
 	}
+	if c.SMTP != nil {
+		warn("smtp does nothing yet: leadfloor sends no mail")
+	}
 	if c.Redis.WaitReplicas == 0 && c.Redis.Sentinel != nil {
 		warn("redis.wait_replicas is 0: when the sentinels fail over, the last leads decided can be lost")
 	}
@@ -67,8 +70,8 @@ func (s *StoreConfig) warnings(c *Config, warn func(string, ...any)) {
 	}
 	rules := s.Routing
 	if rules.ReassignAfter > 0 {
-		if !c.seesAnswers(s) {
-			warn("store %s: leads are dealt again after %s, and there is no way to see that people answered: watch a sent_folder or a conversation mailbox, give out tokens, or have people copy a mailbox of the store",
+		if !c.seesAnswers() {
+			warn("store %s: leads are dealt again after %s, and there is no way to see that people answered: give out tokens, so that answers are logged, or leave reassign_after off",
 				s.ID, model.Duration(rules.ReassignAfter))
 		}
 		if rules.WarnAfter >= rules.ReassignAfter {
@@ -90,13 +93,21 @@ func (m *MailboxConfig) warnings(warn func(string, ...any)) {
 	if m.OAuth2 != nil {
 		warn("mailbox %s: oauth2 does nothing yet: the mailbox is not read", m.Name)
 	}
+	if m.Role == mailboxConversation {
+		warn("mailbox %s: conversation mailboxes are not read yet: answers have to be logged", m.Name)
+	}
+	if m.SentFolder != "" {
+		warn("mailbox %s: sent_folder is not watched yet: answers have to be logged", m.Name)
+	}
+	if m.Trust.Authentication != "off" {
+		warn("mailbox %s: trust.authentication does nothing yet: a mail is taken whoever signed it", m.Name)
+	}
 	if m.Start == mailbox.All && m.Role == mailboxLeads {
 		warn("mailbox %s: start is all: every lead in the folder is dealt, however old", m.Name)
 	}
 }
 
-// seesAnswers says whether anything is set up by which people's answers can be seen at s.
-func (c *Config) seesAnswers(s *StoreConfig) bool {
-	sees := func(m MailboxConfig) bool { return m.SentFolder != "" || m.Role == mailboxConversation }
-	return len(c.Auth.Tokens) > 0 || slices.ContainsFunc(s.Mailboxes, sees) || slices.ContainsFunc(c.Mailboxes, sees)
+// seesAnswers says whether anything is set up by which people's answers come to be known.
+func (c *Config) seesAnswers() bool {
+	return len(c.Auth.Tokens) > 0
 }

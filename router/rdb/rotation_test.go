@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"leadfloor/router"
+	"leadfloor/router/hours"
 	"leadfloor/router/rdb"
 	"leadfloor/router/routertest"
 )
@@ -317,6 +318,30 @@ func TestHolidayNeitherFloodsNorStarves(t *testing.T) {
 		}
 		routertest.Want(t, "people served", len(later), 4)
 	}
+}
+
+// At a change of shift nobody stays: who goes at that instant is no measure for who comes, the last turn dealt is.
+func TestShiftsThatChangeAtOnce(t *testing.T) {
+	week := func(days, spans string) *hours.Calendar {
+		var w hours.Week
+		if err := w.Set(days, spans); err != nil {
+			t.Fatal(err)
+		}
+		return hours.New(time.UTC, w, nil)
+	}
+	b := floorOf(t, "alice", "bob", "carl")
+	b.Home.Roster[0].Schedule = week("mon-sun", "00:00-16:00")
+	b.Home.Roster[1].Schedule = week("mon-sun", "00:00-16:00")
+	b.Home.Roster[2].Schedule = week("mon-sun", "16:00-24:00")
+	set(b, "bob", router.Off)
+	owners(b, 10)
+	set(b, "bob", router.Auto) // at pass 9, one turn behind alice; the last turn dealt left alice at 10
+	tick(b)
+	b.Clock.Add(4 * time.Hour)
+	tick(b)
+	routertest.Want(t, "pass of carl", turns(b)["carl"].Pass, 9*router.Turn)
+	set(b, "alice", router.On) // overtime: behind nobody, and raised by nothing
+	routertest.Want(t, "pass of alice", turns(b)["alice"].Pass, 10*router.Turn)
 }
 
 // Leads went to people who had left or were away; were stuck when all had been full or off; and newer were dealt before older.

@@ -649,10 +649,7 @@ func (y *year) floor(s step, now time.Time) func(*router.Router) error {
 	}
 	return func(r *router.Router) error {
 		_, err := r.SetFloor(context.Background(), y.home.ID, who, status, until, "mia", "")
-		if len(y.flaky.Done()) > 0 {
-			y.m.Set(who, status, until, now)
-		}
-		return err
+		return y.follow(now, err, func() { y.m.Set(who, status, until, now) })
 	}
 }
 
@@ -677,62 +674,73 @@ func (y *year) roster(s step, _ time.Time) func(*router.Router) error {
 	return nil
 }
 
-// tick has the model follow deal by deal, so that a tick may end anywhere.
 func (y *year) tick(_ step, now time.Time) func(*router.Router) error {
 	return func(r *router.Router) error {
 		_, err := r.Tick(context.Background(), y.home.ID)
-		due := false
-		for _, c := range y.flaky.Done() {
-			if c.Floor {
-				y.m.Look(now)
-				due = y.m.HeldDue(now)
-			}
-			if c.Kind == "" || c.Dealt.Early {
-				continue
-			}
-			if c.Dealt.Owner == "" {
-				y.m.Look(now)
-				continue
-			}
-			var l *routertest.ModelLead
-			if c.Kind == router.KindDealt {
-				due = false
-				if l = y.m.DealHeld(now); l == nil {
-					return fmt.Errorf("held lead %s was dealt to %s too early", c.Lead, c.Dealt.Owner)
-				}
-				if err := y.dealt(l.Owner); err != nil {
-					return err
-				}
-			} else {
-				all := y.m.Reassignable(now)
-				if len(all) == 0 {
-					return fmt.Errorf("lead %s was taken away: %s", c.Lead, c.Kind)
-				}
-				l = all[0]
-				y.m.Reassign(l, now)
-				y.window = nil
-				if y.redealt++; l.Given {
-					y.escalated++
-				}
-				if l.Given != (c.Kind == router.KindEscalated) {
-					return fmt.Errorf("lead %s: %s, want given to a manager %t", c.Lead, c.Kind, l.Given)
-				}
-			}
-			if l.ID != c.Lead || l.Owner != c.Dealt.Owner {
-				return fmt.Errorf("%s: lead %s to %s, want %s to %s", c.Kind, c.Lead, c.Dealt.Owner, l.ID, l.Owner)
-			}
-		}
-		if err != nil {
+		if err := y.follow(now, err, func() { y.m.Look(now) }); err != nil {
 			return err
-		}
-		if due {
-			return errors.New("a held lead was not dealt")
 		}
 		if left := y.m.Reassignable(now); len(left) > 0 {
 			return fmt.Errorf("lead %s, untouched by %s, was left there", left[0].ID, left[0].Owner)
 		}
 		return nil
 	}
+}
+
+// follow has the model do, deal by deal, what a call carried out that began by looking at the floor, so that the call may end anywhere.
+func (y *year) follow(now time.Time, err error, look func()) error {
+	due := false
+	for _, c := range y.flaky.Done() {
+		switch {
+		case c.Floor:
+			look()
+			due = y.m.HeldDue(now)
+		case c.Kind == "" || c.Dealt.Early:
+		case c.Dealt.Owner == "":
+			y.m.Look(now)
+		case c.Kind == router.KindDealt:
+			due = false
+			l := y.m.DealHeld(now)
+			if l == nil {
+				return fmt.Errorf("held lead %s was dealt to %s too early", c.Lead, c.Dealt.Owner)
+			}
+			if err := same(c, l); err != nil {
+				return err
+			}
+			if err := y.dealt(l.Owner); err != nil {
+				return err
+			}
+		default:
+			all := y.m.Reassignable(now)
+			if len(all) == 0 {
+				return fmt.Errorf("lead %s was taken away: %s", c.Lead, c.Kind)
+			}
+			l := all[0]
+			y.m.Reassign(l, now)
+			y.window = nil
+			y.redealt++
+			if l.Given {
+				y.escalated++
+			}
+			if l.Given != (c.Kind == router.KindEscalated) {
+				return fmt.Errorf("lead %s: %s, want given to a manager %t", c.Lead, c.Kind, l.Given)
+			}
+			if err := same(c, l); err != nil {
+				return err
+			}
+		}
+	}
+	if err == nil && due {
+		return errors.New("a held lead was not dealt")
+	}
+	return err
+}
+
+func same(c routertest.Call, l *routertest.ModelLead) error {
+	if l.ID != c.Lead || l.Owner != c.Dealt.Owner {
+		return fmt.Errorf("%s: lead %s to %s, want %s to %s", c.Kind, c.Lead, c.Dealt.Owner, l.ID, l.Owner)
+	}
+	return nil
 }
 
 // compare says where the store and the model disagree.

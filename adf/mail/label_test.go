@@ -30,7 +30,7 @@ func TestTables(t *testing.T) {
 	}
 	for _, b := range builtin {
 		if err := b.Validate(); err != nil {
-			t.Error(err)
+			t.Errorf("%s: %v", b.Name, err)
 		}
 	}
 }

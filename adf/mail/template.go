@@ -31,21 +31,32 @@ type Template struct {
 	Lines   []string          // lines without a label: text in which * stands for anything and {field} for a value
 }
 
-// Validate returns every fault of a template: a missing name or sender, or a field that does not exist.
+// Validate returns every fault of a template: a missing name or sender, a label that no line of a mail can bear or that stands there twice,
+// or a field that does not exist.
 func (t Template) Validate() error {
 	var errs []error
 	if t.Name == "" {
-		errs = append(errs, errors.New("template without a name"))
+		errs = append(errs, errors.New("no name"))
 	}
 	if len(t.From) == 0 {
-		errs = append(errs, fmt.Errorf("template %q: no sender", t.Name))
+		errs = append(errs, errors.New("no sender"))
 	}
+	first := map[string]string{}
 	for _, label := range slices.Sorted(maps.Keys(t.Labels)) {
-		if f := t.Labels[label]; !isField(f) && !isField(resolve(f, "customer")) && !isField(resolve(f, "vendor")) && !strings.HasPrefix(f, "section.") {
-			errs = append(errs, fmt.Errorf("template %q: label %q: no field %q", t.Name, label, f))
-		} else if s, ok := strings.CutPrefix(f, "section."); ok && sections[s] != s {
-			errs = append(errs, fmt.Errorf("template %q: label %q: no section %q", t.Name, label, s))
+		f, normal := t.Labels[label], normalLabel(label)
+		switch same, twice := first[normal]; {
+		case normal == "":
+			errs = append(errs, fmt.Errorf("label %.40q: empty, or longer than 60 bytes", label))
+		case twice:
+			errs = append(errs, fmt.Errorf("label %.40q: the same as %.40q", label, same))
+		case strings.HasPrefix(f, "section."):
+			if s := strings.TrimPrefix(f, "section."); sections[s] != s {
+				errs = append(errs, fmt.Errorf("label %.40q: no section %.40q; want customer, vehicle, trade or vendor", label, s))
+			}
+		case !isField(f) && !isField(resolve(f, "customer")) && !isField(resolve(f, "vendor")):
+			errs = append(errs, fmt.Errorf("label %.40q: no field %.40q; want one such as customer.name, vehicle or ignore", label, f))
 		}
+		first[normal] = label
 	}
 	for _, line := range t.Lines {
 		for rest := line; ; {
@@ -54,8 +65,10 @@ func (t Template) Validate() error {
 				break
 			}
 			f, next, closed := strings.Cut(after, "}")
-			if !closed || !isField(f) {
-				errs = append(errs, fmt.Errorf("template %q: line %q: no field %q", t.Name, line, f))
+			if !closed {
+				errs = append(errs, fmt.Errorf("line %.40q: a { without its }", line))
+			} else if !isField(f) {
+				errs = append(errs, fmt.Errorf("line %.40q: no field %.40q; want one such as customer.name, vehicle or ignore", line, f))
 			}
 			rest = next
 		}

@@ -172,12 +172,12 @@ func TestValidate(t *testing.T) {
 	if err := good.Validate(); err != nil {
 		t.Errorf("Validate = %v, want nil", err)
 	}
-	bad := mail.Template{Labels: map[string]string{"a": "customer.shoe", "b": "section.roof", "c": "", "d": "engine"}, Lines: []string{"{price}", "{id", "{id} {nothing}"}}
+	bad := mail.Template{Labels: map[string]string{"a": "customer.shoe", "b": "section.roof", "c": "", "d": "engine", "e": "price", "E:": "price", "::": "price"}, Lines: []string{"{price}", "{id", "{id} {nothing}"}}
 	err := bad.Validate()
 	if err == nil {
 		t.Fatal("Validate = nil, want faults")
 	}
-	if got, want := len(strings.Split(err.Error(), "\n")), 9; got != want {
+	if got, want := len(strings.Split(err.Error(), "\n")), 11; got != want {
 		t.Errorf("%d faults, want %d:\n%v", got, want, err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"leadfloor/adf/mail"
 	"leadfloor/ingest"
 	"leadfloor/ingest/mailbox"
 	"leadfloor/router"
@@ -33,6 +34,7 @@ type Config struct {
 	Retention    RetentionConfig
 	Mailboxes    []MailboxConfig // those that feed several stores
 	Stores       []StoreConfig
+	Templates    []mail.Template `json:",omitempty"` // how leads look that are not ADF, before the built-in ones
 }
 
 // RedisConfig is one server (Address), a cluster (Addresses) or a master that sentinels know (Sentinel).

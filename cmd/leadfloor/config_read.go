@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 
+	"leadfloor/adf/mail"
 	"leadfloor/ingest"
 	"leadfloor/ingest/mailbox"
 	"leadfloor/router"
@@ -60,6 +61,9 @@ func (r *reader) config(n *yaml.Node, c *Config) {
 		}),
 		"stores": r.list(func(n *yaml.Node, at string) {
 			c.Stores = append(c.Stores, r.store(n, at, boxes, stores))
+		}),
+		"templates": r.list(func(n *yaml.Node, at string) {
+			c.Templates = append(c.Templates, r.template(n, at))
 		}),
 	})
 	stores.all = c.Stores
@@ -231,6 +235,49 @@ func (r *reader) auth(n *yaml.Node, at string, c *AuthConfig, stores *storeIndex
 		}
 		c.Tokens = append(c.Tokens, t)
 	})})
+}
+
+func (r *reader) template(n *yaml.Node, at string) mail.Template {
+	t := mail.Template{Labels: map[string]string{}}
+	// Each label and line is judged by itself, so that a fault has its own line of the file, and then the labels beside one another.
+	well := func(n *yaml.Node, at string, labels map[string]string, lines ...string) bool {
+		err := mail.Template{Name: "any", From: []string{"*"}, Labels: labels, Lines: lines}.Validate()
+		if err != nil {
+			r.fault(n, at, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+		return err == nil
+	}
+	given := r.fields(n, at, map[string]field{
+		"name":    r.text(&t.Name, filled),
+		"from":    r.texts(&t.From, senderPattern),
+		"subject": r.texts(&t.Subject, filled),
+		"channel": r.text(&t.Channel, oneOf(string(router.Email), string(router.HTTP), string(router.PhoneUp), string(router.WalkIn))),
+		"labels": func(n *yaml.Node, at string) {
+			r.each(n, at, func(key, value *yaml.Node) {
+				at := join(at, key.Value)
+				f, ok := r.scalar(value, at)
+				if !ok {
+					return
+				}
+				if well(key, at, map[string]string{key.Value: f}) {
+					t.Labels[key.Value] = f
+				}
+			})
+			well(n, at, t.Labels)
+		},
+		"lines": r.list(func(n *yaml.Node, at string) {
+			var line string
+			r.text(&line, filled)(n, at)
+			if line != "" && well(n, at, nil, line) {
+				t.Lines = append(t.Lines, line)
+			}
+		}),
+	})
+	r.need(n, at, given, "name", "from")
+	if list := given["from"]; list != nil && list.Kind == yaml.SequenceNode && len(list.Content) == 0 {
+		r.fault(list, join(at, "from"), "at least one sender is needed")
+	}
+	return t
 }
 
 func (r *reader) smtp(n *yaml.Node, at string) *SMTPConfig {

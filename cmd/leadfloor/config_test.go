@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"leadfloor/adf/mail"
 	"leadfloor/ingest"
 	"leadfloor/ingest/mailbox"
 	"leadfloor/router"
@@ -142,6 +143,7 @@ func TestParse(t *testing.T) {
 		Desks                           map[string]DeskConfig
 		Routing                         router.Routing
 		Duplicates                      router.Duplicates
+		Templates                       []mail.Template
 	}
 	s := c.Stores[0]
 	want := got{
@@ -180,10 +182,14 @@ func TestParse(t *testing.T) {
 			CatchUpMax: 2, OpeningSpacing: time.Minute, OpeningGrace: time.Hour, ManualTurnsFree: true,
 		},
 		Duplicates: router.Duplicates{CreatedWithin: 200 * day, ActiveWithin: 60 * day, SameEnquiryWithin: 5 * time.Minute},
+		Templates: []mail.Template{{
+			Name: "Example Cars", From: []string{"*@leads.example"}, Subject: []string{"*enquiry*"}, Channel: "phone",
+			Labels: map[string]string{"Kunde": "section.customer", "Fahrzeug": "vehicle"}, Lines: []string{"{vehicle.stock} at {vehicle.price}*"},
+		}},
 	}
 	have := got{
 		c.Listen, c.HealthListen, c.PublicURL, c.Redis, c.Auth.Tokens, c.SMTP, c.Sources, c.Retention, c.Mailboxes[0].Route,
-		s.Mailboxes[0], s.Managers, s.Roster, s.Desks, s.Routing, s.Duplicates,
+		s.Mailboxes[0], s.Managers, s.Roster, s.Desks, s.Routing, s.Duplicates, c.Templates,
 	}
 	opts := cmp.Options{
 		cmp.Comparer(func(Secret, Secret) bool { return true }), // TestSecret
@@ -324,6 +330,7 @@ func TestHash(t *testing.T) {
 		{"an email", strings.Replace(minimal, "{id: alice}", "{id: alice, email: a@example.com}", 1), false},
 		{"hours", strings.Replace(minimal, "{id: main,", "{id: main, hours: {mon: closed},", 1), false},
 		{"another zone", strings.Replace(minimal, "Chicago", "Denver", 1), false},
+		{"a template", minimal + "templates: [{name: x, from: ['*@x.example']}]\n", false},
 		{"another Redis", strings.Replace(minimal, "6379", "6380", 1), false},
 	} {
 		if got := parse(t, test.text).Hash() == base; got != test.same {

@@ -44,7 +44,7 @@ func TestExampleSwitchedOn(t *testing.T) {
 		t.Fatalf("Load: %v\n%s", err, strings.Join(on, ""))
 	}
 	if c.PublicURL == "" || !c.Redis.Password.IsSet() || len(c.Auth.Tokens) != 3 || c.SMTP == nil || len(c.Mailboxes) != 1 ||
-		len(c.Mailboxes[0].Route) != 4 || len(c.Stores[0].Mailboxes) != 1 {
+		len(c.Mailboxes[0].Route) != 4 || len(c.Templates) != 1 || len(c.Stores[0].Mailboxes) != 1 {
 		t.Errorf("not all was switched on: %+v", c)
 	}
 	for i, want := range []string{"addresses: ", "sentinel: "} {

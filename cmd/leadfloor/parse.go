@@ -21,7 +21,8 @@ const parseLong = `parse reads ADF documents or whole emails and prints what the
 with --format text. Nothing is stored and no server is asked. Without FILE, or for -, it reads standard input.
 
 ADF is read tolerantly: what can be repaired is, and each repair is a diagnostic. --strict also refuses what departs from ADF 1.0, and
-what is no ADF at all. With --store dates without a zone and phone numbers without a country are read as that store reads them.
+what is no ADF at all. With --store dates without a zone and phone numbers without a country are read as that store reads them. With
+--store or --config leads that are not ADF are read by the templates of the configuration too.
 
 The exit code is 1 when some file gave no lead.`
 
@@ -29,7 +30,8 @@ const parseExample = `  leadfloor parse lead.xml
   leadfloor parse --format text saved-mail.eml
   leadfloor parse < lead.xml | jq .leads[0].customer
   leadfloor parse --strict samples/*.xml              # does this vendor keep to ADF 1.0?
-  leadfloor parse --store main-street mail.eml`
+  leadfloor parse --store main-street mail.eml
+  leadfloor parse --config leadfloor.yaml mail.eml    # does my template read it?`
 
 // formatText is for people.
 const formatText = "text"
@@ -42,6 +44,13 @@ type parsed struct {
 	Diagnostics []adf.Diagnostic `json:"diagnostics"`
 }
 
+// parsing is how files are read.
+type parsing struct {
+	strict    bool
+	locale    ingest.Locale
+	templates []mail.Template
+}
+
 func newParseCmd(e *env) *cobra.Command {
 	var strict bool
 	var store string
@@ -52,22 +61,25 @@ func newParseCmd(e *env) *cobra.Command {
 		Long:    parseLong,
 		Example: parseExample,
 		RunE: func(cmd *cobra.Command, files []string) error {
-			var locale ingest.Locale
-			if store != "" {
+			how := parsing{strict: strict}
+			if store != "" || cmd.Flag("config").Changed {
 				c, err := e.load()
 				if err != nil {
 					return err
 				}
-				s, err := c.pick(store)
-				if err != nil {
-					return err
+				how.templates = c.Templates
+				if store != "" {
+					s, err := c.pick(store)
+					if err != nil {
+						return err
+					}
+					how.locale = ingest.Locale{Location: s.Location, Country: s.Country}
 				}
-				locale = ingest.Locale{Location: s.Location, Country: s.Country}
 			}
 			if len(files) == 0 {
 				files = []string{"-"}
 			}
-			return e.parse(cmd.Context(), files, strict, locale, f)
+			return e.parse(cmd.Context(), files, how, f)
 		},
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "refuse what departs from ADF 1.0")
@@ -77,7 +89,7 @@ func newParseCmd(e *env) *cobra.Command {
 }
 
 // parse prints every file, one at a time so that the largest bounds the memory. What goes wrong with one does not keep it from the others.
-func (e *env) parse(ctx context.Context, files []string, strict bool, locale ingest.Locale, f *format) error {
+func (e *env) parse(ctx context.Context, files []string, how parsing, f *format) error {
 	well := true
 	fail := func(format string, args ...any) {
 		well = false
@@ -92,12 +104,12 @@ func (e *env) parse(ctx context.Context, files []string, strict bool, locale ing
 			fail("%v", err)
 			continue
 		}
-		p := parseFile(file, data, locale)
-		if strict && p.Kind == mail.Text {
+		p := parseFile(file, data, how)
+		if how.strict && p.Kind == mail.Text {
 			p.Diagnostics = append(p.Diagnostics, adf.Diagnostic{Severity: adf.Error, Code: adf.CodeNotStrict, Message: "the lead stands in plain words, not in ADF"})
 		}
 		departures := p.departures()
-		refused := strict && departures > 0
+		refused := how.strict && departures > 0
 		if refused {
 			p.Leads = []router.Enquiry{}
 		}
@@ -146,13 +158,13 @@ func (e *env) read(file string) ([]byte, error) {
 	return data, nil
 }
 
-func parseFile(name string, data []byte, locale ingest.Locale) *parsed {
+func parseFile(name string, data []byte, how parsing) *parsed {
 	if len(data) > mostFile {
 		return &parsed{File: name, Kind: mail.None, Leads: []router.Enquiry{}, Diagnostics: []adf.Diagnostic{
 			{Severity: adf.Error, Code: mail.SuspectSize, Message: fmt.Sprintf("the file is larger than %d MiB", mostFile>>20)},
 		}}
 	}
-	r := ingest.ReadFile(data, mail.Options{MaxSize: mostFile}, locale)
+	r := ingest.ReadFile(data, mail.Options{MaxSize: mostFile, Templates: how.templates}, how.locale)
 	return &parsed{File: name, Kind: r.Kind, Leads: notNil(r.Leads), Diagnostics: notNil(r.Diagnostics)}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"leadfloor/adf/mail"
 	"leadfloor/ingest"
 	"leadfloor/ingest/mailbox"
 	"leadfloor/metrics"
@@ -57,7 +58,10 @@ func (s *StoreConfig) rooftop(c *Config) *router.Rooftop {
 
 // intake says which mailbox feeds which store.
 func (c *Config) intake() ingest.Config {
-	in := ingest.Config{Mailboxes: map[string]ingest.Feed{}, Stores: map[string]ingest.Rules{}, Keep: c.Retention.Quarantined}
+	in := ingest.Config{
+		Mailboxes: map[string]ingest.Feed{}, Stores: map[string]ingest.Rules{}, Keep: c.Retention.Quarantined,
+		Options: mail.Options{Templates: c.Templates},
+	}
 	match := func(m MatchConfig) ingest.Match {
 		return ingest.Match{To: m.To, Vendor: m.Vendor, Provider: m.Provider}
 	}

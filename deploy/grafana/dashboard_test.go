@@ -521,9 +521,12 @@ func (p panel) to(high float64) panel {
 	return p
 }
 
-// lines draws the thresholds into a graph.
-func (p panel) dashed() panel {
-	p.FieldConfig.Defaults.Custom["thresholdsStyle"] = map[string]any{"mode": "dashed"}
+// judged draws the thresholds into a graph and gives each value the colour of its own.
+func (p panel) judged() panel {
+	d := &p.FieldConfig.Defaults
+	d.Color.Mode = "thresholds"
+	d.Custom["gradientMode"] = "scheme"
+	d.Custom["thresholdsStyle"] = map[string]any{"mode": "dashed"}
 	return p
 }
 

@@ -288,33 +288,32 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 }
 
-func TestProvisioning(t *testing.T) {
-	decode := func(file string, to any) {
-		t.Helper()
-		raw, err := os.ReadFile(filepath.Join("provisioning", file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		y := yaml.NewDecoder(bytes.NewReader(raw))
-		y.KnownFields(true)
-		if err := y.Decode(to); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
+// decode reads a YAML file, strictly where all its fields are ours.
+func decode(t *testing.T, file string, strict bool, to any) {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
+	y := yaml.NewDecoder(bytes.NewReader(raw))
+	y.KnownFields(strict)
+	if err := y.Decode(to); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+}
+
+func TestProvisioning(t *testing.T) {
 	var providers struct {
 		APIVersion int `yaml:"apiVersion"`
 		Providers  []struct {
-			Name, Type            string
+			Name, Type, Folder    string
 			DisableDeletion       bool `yaml:"disableDeletion"`
 			AllowUIUpdates        bool `yaml:"allowUiUpdates"`
 			UpdateIntervalSeconds int  `yaml:"updateIntervalSeconds"`
-			Options               struct {
-				Path                      string
-				FoldersFromFilesStructure bool `yaml:"foldersFromFilesStructure"`
-			}
+			Options               struct{ Path string }
 		}
 	}
-	decode("dashboards/leadfloor.yaml", &providers)
+	decode(t, "provisioning/dashboards/leadfloor.yaml", true, &providers)
 	if len(providers.Providers) != 1 || providers.APIVersion != 1 {
 		t.Fatalf("providers = %+v, want one", providers)
 	}
@@ -335,11 +334,43 @@ func TestProvisioning(t *testing.T) {
 			} `yaml:"jsonData"`
 		}
 	}
-	decode("datasources/leadfloor.yaml", &sources)
+	decode(t, "provisioning/datasources/leadfloor.yaml", true, &sources)
 	if len(sources.Datasources) != 1 || sources.APIVersion != 1 {
 		t.Fatalf("data sources = %+v, want one", sources)
 	}
-	if s := sources.Datasources[0]; s.Type != "prometheus" || s.JSONData.TimeInterval == "" || !s.JSONData.ManageAlerts {
-		t.Errorf("data source = %+v, want a Prometheus whose scrape interval and alerts Grafana knows", s)
+	var prometheus struct {
+		Global struct {
+			ScrapeInterval string `yaml:"scrape_interval"`
+		}
+	}
+	decode(t, "../prometheus/prometheus.yml", false, &prometheus)
+	if s := sources.Datasources[0]; s.Type != "prometheus" || !s.JSONData.ManageAlerts || s.JSONData.TimeInterval != prometheus.Global.ScrapeInterval {
+		t.Errorf("data source = %+v, want a Prometheus that scrapes every %s and shows its alerts", s, prometheus.Global.ScrapeInterval)
+	}
+}
+
+// The list of alerts shows those whose labels its filter lets through.
+func TestAlertListFindsOurRules(t *testing.T) {
+	var rules struct {
+		Groups []struct {
+			Rules []struct {
+				Alert  string
+				Labels map[string]string
+			}
+		}
+	}
+	decode(t, "../prometheus/rules.yml", false, &rules)
+	found := 0
+	for _, g := range rules.Groups {
+		for _, r := range g.Rules {
+			if c := r.Labels["component"]; r.Alert != "" && c != "leads" && c != "daemon" {
+				t.Errorf("alert %s has component %q, which the list does not show", r.Alert, c)
+			} else if r.Alert != "" {
+				found++
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("there are no alerts")
 	}
 }

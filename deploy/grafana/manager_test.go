@@ -48,7 +48,7 @@ func managerBoard() board {
 			{9, []sized{
 				{12, bars(facts{
 					"In target, by day", "Share of the responses that fell due each day and were given in time.", ratio, "none due in this time",
-				}, daily(share("", responses, ofSource, eachDay), "in target")).apart().to(1).limit(bad, inTarget...).dashed()},
+				}, daily(share("", responses, ofSource, eachDay), "in target")).apart().to(1).limit(bad, inTarget...).judged()},
 				{12, bars(facts{
 					"Responses by how long they took", "Each day's responses by the open hours they took. Not answered: deadlines of that day beyond its responses, so a late answer of another day makes it smaller.", number, "no figures in this time",
 				},

@@ -85,16 +85,19 @@ func start(t *testing.T) server {
 // A view is how a dashboard is looked at: the values that Grafana puts into its queries.
 type view struct {
 	store, source, person string
+	end                   time.Time
 	span                  time.Duration
 }
 
 var (
 	// all is every store, today.
-	all = view{".*", ".*", ".*", 18 * time.Hour}
+	all = view{".*", ".*", ".*", evening, 18 * time.Hour}
 	// one is one store, today, as Grafana writes a variable with one value.
-	one = view{"main-street", ".*", ".*", 18 * time.Hour}
+	one = view{"main-street", ".*", ".*", evening, 18 * time.Hour}
 	// some is a choice of several, as Grafana writes it.
-	some = view{"(main-street|harbour)", "(autotrader|cargurus)", "(alice|bob)", 18 * time.Hour}
+	some = view{"(main-street|harbour)", "(autotrader|cargurus)", "(alice|bob)", evening, 18 * time.Hour}
+	// night is every store during the outage.
+	night = view{".*", ".*", ".*", outage.Add(20 * time.Minute), 3 * time.Hour}
 )
 
 // seconds writes a duration as Grafana does.
@@ -148,18 +151,18 @@ func (s *sample) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// ask asks at the evening, or from the beginning of the view until then.
+// ask asks at the end of the view, or all along it.
 func (s server) ask(t *testing.T, v view, p panel, q target) []series {
 	t.Helper()
 	interval := v.interval(t, p, q)
 	form, path := url.Values{"query": {v.fill(q.Expr, interval)}}, "/api/v1/query"
 	if q.Instant {
-		form.Set("time", fmt.Sprint(evening.Unix()))
+		form.Set("time", fmt.Sprint(v.end.Unix()))
 	} else {
 		path += "_range"
 		form.Set("step", seconds(interval))
-		form.Set("start", fmt.Sprint(evening.Add(-v.span).Truncate(interval).Unix()))
-		form.Set("end", fmt.Sprint(evening.Truncate(interval).Unix()))
+		form.Set("start", fmt.Sprint(v.end.Add(-v.span).Truncate(interval).Unix()))
+		form.Set("end", fmt.Sprint(v.end.Truncate(interval).Unix()))
 	}
 	r, err := http.PostForm("http://"+s.addr+path, form)
 	if err != nil {
@@ -302,6 +305,10 @@ func (s server) testFigures(t *testing.T) {
 	}{
 		{"floor", "Untouched now", all, map[string]float64{mainStreet: 2, harbour: 0}},
 		{"floor", "Longest wait", all, map[string]float64{mainStreet: 2400, harbour: 0}},
+		{"floor", "Longest wait", night, map[string]float64{}}, // not 0: nobody knows
+		{"floor", "Untouched now", night, map[string]float64{}},
+		{"floor", "These figures", night, map[string]float64{"": 0}},
+		{"operations", "Redis", night, map[string]float64{"": 0}},
 		{"floor", "Overdue now", all, map[string]float64{mainStreet: 1, harbour: 0}},
 		{"floor", "Held by a manager", one, map[string]float64{mainStreet: 1}},
 		{"floor", "In target today", all, map[string]float64{mainStreet: .636, harbour: 1}}, // 4 of 11 missed; 0 of 2
@@ -340,7 +347,7 @@ func (s server) testFigures(t *testing.T) {
 	} {
 		got := s.figures(t, test.view, test.board, test.panel)
 		if diff := cmp.Diff(got, test.want); diff != "" {
-			t.Errorf("%s, panel %q with stores %s (-got +want):\n%s", test.board, test.panel, test.view.store, diff)
+			t.Errorf("%s, panel %q with stores %s at %s (-got +want):\n%s", test.board, test.panel, test.view.store, test.view.end, diff)
 		}
 	}
 }

@@ -1,9 +1,9 @@
 package grafana_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -22,7 +22,12 @@ var (
 	yesterday = time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)
 	today     = yesterday.AddDate(0, 0, 1)
 	evening   = today.Add(18 * time.Hour)
+
+	// In the night Redis cannot be read for half an hour.
+	outage = today.Add(3 * time.Hour)
 )
+
+var errOutage = errors.New("dial: connection refused")
 
 const scrapeInterval = 5 * time.Minute
 
@@ -80,14 +85,13 @@ func rooftops() []*router.Rooftop {
 	person := func(id, name string) router.Salesperson {
 		return router.Salesperson{Person: router.Person{ID: id, Name: name}}
 	}
-	sources := router.Sources{Known: []string{"autotrader", "cargurus"}, Max: 20}
 	return []*router.Rooftop{
 		{
 			ID: "main-street", Name: "Main Street Motors", Managers: []router.Person{{ID: "mia", Name: "Mia"}},
 			Roster:  []router.Salesperson{person("alice", `Alice "Ace" Ames`), person("bob", "Bob")},
-			Routing: router.Routing{ResponseTarget: 5 * time.Minute}, Sources: sources,
+			Routing: router.Routing{ResponseTarget: 5 * time.Minute}, Sources: router.Sources{Known: []string{"autotrader", "cargurus"}},
 		},
-		{ID: "harbour", Name: "Harbour Cars", Roster: []router.Salesperson{person("carol", "Carol")}, Routing: router.Routing{ResponseTarget: 7 * time.Minute}, Sources: sources},
+		{ID: "harbour", Name: "Harbour Cars", Roster: []router.Salesperson{person("carol", "Carol")}, Routing: router.Routing{ResponseTarget: 7 * time.Minute}},
 	}
 }
 
@@ -103,6 +107,9 @@ var _ metrics.Source = (*past)(nil)
 func (p *past) Rooftops() []*router.Rooftop { return p.tops }
 
 func (p *past) Figures(_ context.Context, store string) (*router.Figures, error) {
+	if !p.now.Before(outage) && p.now.Before(outage.Add(30*time.Minute)) {
+		return nil, errOutage
+	}
 	f := &router.Figures{Epoch: yesterday.AddDate(0, -1, 0), Counts: map[string]int64{}, PersonUntouched: map[string]int64{}, LastLead: map[string]time.Time{}, Gen: 9}
 	for _, fact := range p.all {
 		if fact.store != store || fact.at.After(p.now) {
@@ -139,7 +146,7 @@ type replica struct {
 
 // replicas are a rolling restart: for two hours of today both run.
 var replicas = map[string]replica{
-	"leads-0:8080": {"1.2.3", yesterday, today.Add(10 * time.Hour)},
+	"leads-0:8080": {"1.2.3", yesterday.Add(6 * time.Hour), today.Add(10 * time.Hour)},
 	"leads-1:8080": {"1.3.0", today.Add(8 * time.Hour), evening},
 }
 
@@ -206,22 +213,21 @@ func samples(t *testing.T) []byte {
 			if p.now.After(today.Add(6 * time.Hour)) {
 				accept = newer
 			}
-			lines := bufio.NewScanner(bytes.NewReader(scrape(t, m, accept)))
-			for lines.Scan() {
-				if line := lines.Text(); !strings.HasPrefix(line, "#") {
-					name, value, _ := strings.Cut(line, " ")
-					if i := strings.LastIndexByte(line, ' '); strings.Contains(line, "{") {
-						name, value = line[:i], line[i+1:]
-					}
-					name, labels, _ := strings.Cut(strings.TrimSuffix(name, "}"), "{")
-					if labels != "" {
-						labels = "," + labels
-					}
-					fmt.Fprintf(&b, "%s{job=\"leadfloor\",instance=%q%s} %s %d\n", name, instance, labels, value, p.now.Unix())
+			for line := range bytes.Lines(scrape(t, m, accept)) {
+				if line[0] == '#' {
+					continue
 				}
-			}
-			if err := lines.Err(); err != nil {
-				t.Fatal(err)
+				end := bytes.LastIndexByte(line, ' ')
+				name, labels, labelled := bytes.Cut(line[:end], []byte("{"))
+				b.Write(name)
+				fmt.Fprintf(&b, `{job="leadfloor",instance=%q`, instance)
+				if labelled {
+					b.WriteByte(',')
+					b.Write(labels) // with the closing brace
+				} else {
+					b.WriteByte('}')
+				}
+				fmt.Fprintf(&b, "%s %d\n", bytes.TrimSuffix(line[end:], []byte("\n")), p.now.Unix())
 			}
 		}
 	}

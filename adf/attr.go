@@ -6,7 +6,7 @@ import "strings"
 // (or -1), whether the element ends with the tag, and whether the tag has an end at all.
 func (p *parser) attributes(j int) (next, junk int, self, whole bool) {
 	s := p.src
-	id, junk := int32(len(p.nodes)), -1
+	id, junk := p.nodes.n, -1
 	var seen uint32
 	for j < len(s) {
 		c := s[j]
@@ -49,9 +49,9 @@ func (p *parser) attributes(j int) (next, junk int, self, whole bool) {
 				eq++
 			}
 		case j < len(s) && quoteLen(s[j:]) > 0:
-			p.note(CodeAttribute, a.nameStart, int32(len(p.nodes)))
+			p.note(CodeAttribute, a.nameStart, p.nodes.n)
 		default:
-			p.note(CodeAttribute, a.nameStart, int32(len(p.nodes)))
+			p.note(CodeAttribute, a.nameStart, p.nodes.n)
 			if junk < 0 {
 				junk = int(a.nameStart)
 			}
@@ -83,16 +83,16 @@ func (p *parser) attributes(j int) (next, junk int, self, whole bool) {
 				a.start, a.end = int32(eq+1), int32(m)
 				j = m + 1
 				if j < len(s) && class[s[j]]&classStart != 0 && s[j] < 0x80 {
-					p.note(CodeAttribute, a.nameStart, int32(len(p.nodes))) // no space before the next
+					p.note(CodeAttribute, a.nameStart, p.nodes.n) // no space before the next
 				}
 			} else {
 				j = p.quoted(&a, eq)
 			}
 		}
-		if len(p.attrs) >= maxAttrs {
+		if int(p.attrs.n) >= maxAttrs {
 			if !p.limitedAttrs {
 				p.limitedAttrs = true
-				p.note(CodeTooManyAttr, a.nameStart, int32(len(p.nodes)))
+				p.note(CodeTooManyAttr, a.nameStart, p.nodes.n)
 			}
 			continue
 		}
@@ -102,7 +102,7 @@ func (p *parser) attributes(j int) (next, junk int, self, whole bool) {
 			}
 			seen |= 1 << a.id
 		}
-		p.attrs = append(p.attrs, a)
+		p.attrs.add(a)
 	}
 	return j, junk, false, false
 }
@@ -140,13 +140,13 @@ func (p *parser) quoted(a *attr, eq int) int {
 		}
 		if proper && !a.oneWord() || proper && !strings.ContainsAny(v, "=<") {
 			if less >= 0 {
-				p.note(CodeLess, int32(begin+less), int32(len(p.nodes)))
+				p.note(CodeLess, int32(begin+less), p.nodes.n)
 			}
 			a.end, a.dirty = int32(end), true
 			return after
 		}
 	}
-	p.note(CodeAttribute, a.nameStart, int32(len(p.nodes)))
+	p.note(CodeAttribute, a.nameStart, p.nodes.n)
 	return p.cut(a, begin)
 }
 
@@ -205,7 +205,7 @@ func beginsAttribute(s string) bool {
 // loose takes the value of an attribute that begins with no plain quote.
 func (p *parser) loose(a *attr, j int) int {
 	s := p.src
-	p.note(CodeAttribute, a.nameStart, int32(len(p.nodes)))
+	p.note(CodeAttribute, a.nameStart, p.nodes.n)
 	if strings.HasPrefix(s[j:], "3D") && j+2 < len(s) && quoteLen(s[j+2:]) > 0 { // a quoted-printable sign of equality that nobody decoded
 		j += 2
 	}

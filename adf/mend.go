@@ -59,23 +59,26 @@ func isLeaf(e element) bool { return (e.known() || e == elPart || e == elStatus)
 
 // prepare closes what must be closed before an e can begin.
 func (m *mender) prepare(p *parser, e element, pos int) {
-	if e == elOther || e == elInline || e == elBreak || fits(p.nodes[p.cur].element, e) {
+	if e == elOther || e == elInline || e == elBreak || fits(p.nodes.at(p.cur).element, e) {
 		return
 	}
 	for _, allowed := range [...]func(parent element) bool{
 		func(parent element) bool { return fits(parent, e) },
 		func(parent element) bool { return tolerated[parent][e] },
 	} {
-		for k := len(p.stack) - 1; k >= 0; k-- {
-			parent := p.nodes[p.stack[k]].element
+		for id := p.cur; ; id = p.nodes.at(id).parent {
+			parent := p.nodes.at(id).element
 			if parent == elOther {
 				break // an element that ADF 1.0 does not know, with an end tag of its own: anything may stand in it
 			}
 			if allowed(parent) {
-				for len(p.stack) > k+1 {
+				for p.cur != id {
 					m.closeUnclosed(p, pos)
 				}
 				return
+			}
+			if id == 0 {
+				break
 			}
 		}
 	}
@@ -83,7 +86,7 @@ func (m *mender) prepare(p *parser, e element, pos int) {
 
 // closeUnclosed closes the innermost element, which lacks its end tag.
 func (m *mender) closeUnclosed(p *parser, pos int) {
-	n := &p.nodes[p.cur]
+	n := p.nodes.at(p.cur)
 	p.note(CodeUnclosed, n.tag, p.cur)
 	end := pos
 	if isLeaf(n.element) && n.flags&hasText != 0 {
@@ -110,20 +113,21 @@ func (m *mender) start(p *parser, n node, i, j int) int {
 	name := p.src[int(n.tag)+1+int(n.qname)-int(n.name) : int(n.tag)+1+int(n.qname)]
 	if e == elOther || e == elInline {
 		if m.hasEnd(name, i) {
-			p.open(&n)
+			p.begin(&n)
 			return j
 		}
-		for k := len(p.stack) - 1; k > 0 && k >= len(p.stack)-3; k-- {
-			open := &p.nodes[p.stack[k]]
-			if e == elOther && len(name) > 1 && (strings.EqualFold(name[1:], p.local(p.stack[k])) ||
-				isLeaf(open.element) && open.flags&hasText != 0 && likely(name, p.local(p.stack[k]))) {
+		for id, tries := p.cur, 3; id != 0 && tries > 0; tries-- {
+			open := p.nodes.at(id)
+			if e == elOther && len(name) > 1 && (strings.EqualFold(name[1:], p.local(id)) ||
+				isLeaf(open.element) && open.flags&hasText != 0 && likely(name, p.local(id))) {
 				p.note(CodeBrokenTag, int32(i), p.cur)
-				m.closeTo(p, k, i, j)
+				m.closeTo(p, id, i, j)
 				return j
 			}
+			id = open.parent
 		}
 		m.forsake(orphan{name: name, tag: int32(i), after: int32(j), parent: p.cur, attr: n.attr, attrs: n.attrs})
-		if e == elOther && isLeaf(p.nodes[p.cur].element) {
+		if e == elOther && isLeaf(p.nodes.at(p.cur).element) {
 			p.note(CodeLess, int32(i), p.cur)
 			p.text(i, j, true)
 			return j
@@ -132,13 +136,13 @@ func (m *mender) start(p *parser, n node, i, j int) int {
 		p.piece(elSkip, i, i, i, j)
 		return j
 	}
-	if k := len(p.stack) - 1; k > 0 && p.nodes[p.cur].element == e && p.nodes[p.cur].flags&(hasText|hasNodes) != 0 && m.wasEnd(p, e, j) {
+	if p.cur != 0 && p.nodes.at(p.cur).element == e && p.nodes.at(p.cur).flags&(hasText|hasNodes) != 0 && m.wasEnd(p, e, j) {
 		p.note(CodeBrokenTag, int32(i), p.cur)
-		m.closeTo(p, k, i, j)
+		m.closeTo(p, p.cur, i, j)
 		return j
 	}
 	m.prepare(p, e, i)
-	p.open(&n)
+	p.begin(&n)
 	return j
 }
 
@@ -167,7 +171,7 @@ func (m *mender) wasEnd(p *parser, e element, j int) bool {
 	if closing {
 		return element(id) != e
 	}
-	return !fits(e, element(id)) && fits(p.nodes[p.nodes[p.cur].parent].element, element(id))
+	return !fits(e, element(id)) && fits(p.nodes.at(p.nodes.at(p.cur).parent).element, element(id))
 }
 
 // hasEnd reports whether an end tag of this name comes behind pos.
@@ -186,9 +190,9 @@ func (m *mender) forsake(o orphan) {
 	m.orphans = append(m.orphans, o)
 }
 
-// closeTo closes the open elements down to and with the k-th, whose end tag is [i,after).
-func (m *mender) closeTo(p *parser, k, i, after int) {
-	for len(p.stack) > k+1 {
+// closeTo closes the open elements down to and with id, whose end tag is [i,after).
+func (m *mender) closeTo(p *parser, id int32, i, after int) {
+	for p.cur != id {
 		m.closeUnclosed(p, i)
 	}
 	p.close(i, after, 0)
@@ -196,22 +200,22 @@ func (m *mender) closeTo(p *parser, k, i, after int) {
 
 // end takes an end tag [i,after) that does not match the innermost open element.
 func (m *mender) end(p *parser, name string, i, after int) {
-	for k := len(p.stack) - 1; k > 0; k-- {
-		if strings.EqualFold(name, p.local(p.stack[k])) {
-			m.closeTo(p, k, i, after)
+	for open := p.cur; open != 0; open = p.nodes.at(open).parent {
+		if strings.EqualFold(name, p.local(open)) {
+			m.closeTo(p, open, i, after)
 			return
 		}
 	}
 	p.note(CodeMismatched, int32(i), p.cur)
 	id, _, _ := find(&elementDictionary, name)
 	e := element(id)
-	for k := len(p.stack) - 1; e == elOther && k > 0 && k >= len(p.stack)-3; k-- {
-		if likely(name, p.local(p.stack[k])) {
-			m.closeTo(p, k, i, after)
+	for open, tries := p.cur, 3; e == elOther && open != 0 && tries > 0; open, tries = p.nodes.at(open).parent, tries-1 {
+		if likely(name, p.local(open)) {
+			m.closeTo(p, open, i, after)
 			return
 		}
 	}
-	cur := &p.nodes[p.cur]
+	cur := p.nodes.at(p.cur)
 	switch {
 	case isLeaf(cur.element) && cur.flags&hasText != 0 && e != elInline && e != elBreak && !m.hasEnd(p.local(p.cur), i):
 		p.close(i, after, 0)
@@ -227,11 +231,11 @@ func (m *mender) end(p *parser, name string, i, after int) {
 // gatherText makes an element of type e from the text before its end tag [i,after).
 func (m *mender) gatherText(p *parser, e element, i, after int) {
 	s := p.src
-	cur := &p.nodes[p.cur]
+	cur := p.nodes.at(p.cur)
 	begin := cur.start
-	for c := cur.first; c != 0 && m.work > 0; c = p.nodes[c].next {
+	for c := cur.first; c != 0 && m.work > 0; c = p.nodes.at(c).next {
 		m.work--
-		if child := &p.nodes[c]; !child.element.special() && child.element != elBreak && child.element != elInline {
+		if child := p.nodes.at(c); !child.element.special() && child.element != elBreak && child.element != elInline {
 			begin = max(begin, child.after)
 		}
 	}
@@ -252,9 +256,9 @@ func (m *mender) gatherText(p *parser, e element, i, after int) {
 	if gt := strings.IndexByte(text, '>'); gt >= 0 && n.attrs == 0 {
 		name := elementNames[e]
 		if k := strings.LastIndex(strings.ToLower(text[:gt]), name); k >= 0 && len(strings.ToLower(text[:gt])) == gt {
-			n.attr = int32(len(p.attrs))
+			n.attr = p.attrs.n
 			if next, _, _, whole := p.attributes(int(begin) + k + len(name)); whole && next <= i {
-				n.start, n.attrs = int32(next), short(len(p.attrs)-int(n.attr))
+				n.start, n.attrs = int32(next), short(int(p.attrs.n)-int(n.attr))
 			}
 		} else if strings.Contains(text[:gt], `="`) {
 			n.start = begin + int32(gt) + 1
@@ -265,7 +269,7 @@ func (m *mender) gatherText(p *parser, e element, i, after int) {
 
 // gatherChildren makes an element of type e around those children of the innermost one that can only belong to it.
 func (m *mender) gatherChildren(p *parser, e element, i, after int) {
-	cur := &p.nodes[p.cur]
+	cur := p.nodes.at(p.cur)
 	n := node{element: e, flags: isSynthetic, end: int32(i), after: int32(after)}
 	from := int32(-1)
 	for k := len(m.orphans) - 1; k >= 0; k-- {
@@ -275,9 +279,9 @@ func (m *mender) gatherChildren(p *parser, e element, i, after int) {
 		}
 	}
 	if from < 0 {
-		for c := cur.first; c != 0 && m.work > 0; c = p.nodes[c].next {
+		for c := cur.first; c != 0 && m.work > 0; c = p.nodes.at(c).next {
 			m.work--
-			child := &p.nodes[c]
+			child := p.nodes.at(c)
 			switch {
 			case child.element.special():
 			case !fits(e, child.element) && !tolerated[e][child.element]:
@@ -302,10 +306,10 @@ func (m *mender) gather(p *parser, n node, from int32) {
 		return
 	}
 	before := int32(0)
-	cur := &p.nodes[p.cur]
+	cur := p.nodes.at(p.cur)
 	first := cur.first
-	for first != 0 && p.nodes[first].tag < from {
-		before, first = first, p.nodes[first].next
+	for first != 0 && p.nodes.at(first).tag < from {
+		before, first = first, p.nodes.at(first).next
 		m.work--
 	}
 	if first != 0 {
@@ -314,13 +318,13 @@ func (m *mender) gather(p *parser, n node, from int32) {
 		if cur.last = before; before == 0 {
 			cur.first = 0
 		} else {
-			p.nodes[before].next = 0
+			p.nodes.at(before).next = 0
 		}
 	}
 	p.add(&n)
-	id := int32(len(p.nodes) - 1)
-	for c := first; c != 0; c = p.nodes[c].next {
-		p.nodes[c].parent = id
+	id := p.nodes.n - 1
+	for c := first; c != 0; c = p.nodes.at(c).next {
+		p.nodes.at(c).parent = id
 		m.work--
 	}
 	if m.orphans != nil {
@@ -351,12 +355,12 @@ func (m *mender) unterminated(p *parser, n *node, local, junk, j int) (next int,
 		return past(s, k), true
 	}
 	nameEnd := i + 1 + int(n.qname)
-	if isLeaf(p.nodes[p.cur].element) || junk >= 0 {
+	if isLeaf(p.nodes.at(p.cur).element) || junk >= 0 {
 		p.text(i, nameEnd, true)
 		p.note(CodeLess, int32(i), p.cur)
 		return nameEnd, false
 	}
-	m.forsake(orphan{name: s[local:nameEnd], tag: int32(i), after: int32(j), parent: p.cur, attr: n.attr, attrs: short(len(p.attrs) - int(n.attr))})
+	m.forsake(orphan{name: s[local:nameEnd], tag: int32(i), after: int32(j), parent: p.cur, attr: n.attr, attrs: short(int(p.attrs.n) - int(n.attr))})
 	p.note(CodeBrokenTag, int32(i), p.cur)
 	p.piece(elSkip, i, i, i, j)
 	return j, false
@@ -387,19 +391,19 @@ func (m *mender) prefixed(s string, local, end int) (element, int) {
 func (m *mender) brokenStart(p *parser, i, local, j int) int {
 	s := p.src
 	k := strings.IndexByte(s[j:min(len(s), j+1<<12)], '<')
-	n := node{tag: int32(i), attr: int32(len(p.attrs))}
+	n := node{tag: int32(i), attr: p.attrs.n}
 	if id, _, _ := find(&elementDictionary, s[local:j]); element(id).known() {
 		n.element, n.name, n.qname = element(id), short(j-local), short(j-i-1)
 		next, junk, self, whole := p.attributes(past(s, j))
 		if !whole || k >= 0 && next > j+k || junk >= 0 {
 			next = past(s, j)
-			p.attrs = p.attrs[:n.attr]
+			p.attrs.n = n.attr
 		}
 		if !whole && k < 0 {
 			return p.bareLess(i)
 		}
-		n.attrs, n.start = short(len(p.attrs)-int(n.attr)), int32(next)
-		if self || len(p.stack) > p.depth || p.full(i) {
+		n.attrs, n.start = short(int(p.attrs.n)-int(n.attr)), int32(next)
+		if self || p.open > p.depth || p.full(i) {
 			return p.bareLess(i)
 		}
 		p.note(CodeBrokenTag, int32(i), p.cur)
@@ -409,7 +413,7 @@ func (m *mender) brokenStart(p *parser, i, local, j int) int {
 		return p.bareLess(i)
 	}
 	e, end := m.prefixed(s, local, j+k)
-	if e == elOther || len(p.stack) > p.depth || p.full(i) {
+	if e == elOther || p.open > p.depth || p.full(i) {
 		return p.bareLess(i)
 	}
 	n.element, n.name, n.qname, n.start = e, short(end-local), short(end-i-1), int32(past(s, end))

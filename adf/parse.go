@@ -114,40 +114,26 @@ func (o Parser) Parse(data []byte) (*Document, error) {
 	return doc, nil
 }
 
-// work is all that reading a document takes beside its nodes and attributes.
-type work struct {
-	parser parser
-	reader
-	findings [8]finding
-	stack    [72]int32
-}
-
 // parse reads text, which is valid UTF-8.
 func (o Parser) parse(text string, odd, unwrapped bool) *Document {
-	// A tag takes a < and a pair of them makes an element: what usual documents need is allocated once.
-	w := &work{}
-	p := &w.parser
-	p.src, p.depth = text, min(o.MaxDepth, maxDepth)
-	p.nodes = make([]node, 0, min(strings.Count(text, "<")/2+8, maxNodes))
-	p.attrs = make([]attr, 0, min(strings.Count(text, "=")+1, maxAttrs))
-	p.findings, p.stack = w.findings[:0], w.stack[:0]
-	if !p.scan() {
-		p.mend = newMender(text)
-		p.scan()
+	var r reader // it stays on the stack
+	r.src, r.depth, r.max = text, min(o.MaxDepth, maxDepth), o.MaxProspects
+	if !r.scan() {
+		r.mend = newMender(text)
+		r.scan()
 	}
-	doc, slabs := newSlabs()
 	if odd {
-		p.note(CodeEncoding, 0, 0)
+		r.note(CodeEncoding, 0, 0)
 	}
 	if unwrapped {
-		p.note(CodeEscaped, 0, 0)
+		r.note(CodeEscaped, 0, 0)
 	}
-	w.reader = reader{parser: p, doc: doc, max: o.MaxProspects, slabs: slabs}
-	w.read()
-	if len(doc.Prospects) > 0 {
-		doc.Diagnostics = p.diagnostics()
+	r.doc, r.slabs = newSlabs()
+	r.read()
+	if len(r.doc.Prospects) > 0 {
+		r.doc.Diagnostics = r.diagnostics()
 	}
-	return doc
+	return r.doc
 }
 
 // unwrap returns the document that is hidden in a text as a whole: escaped as in HTML, or within a comment. It returns "" where there is none.

@@ -8,7 +8,7 @@ import (
 // A reader maps the elements to the model. What senders put at wrong places or under other names goes where a person would look for it; the
 // rest is kept in Extra.
 type reader struct {
-	*parser
+	parser
 	doc      *Document
 	max      int // of prospects
 	loose    []int32
@@ -95,10 +95,10 @@ func (r *reader) read() {
 	}
 	if r.counts[elADF] > 1 {
 		second := 0
-		for i := range r.nodes {
-			if n := &r.nodes[i]; n.element == elADF {
+		for i := range r.nodes.n {
+			if n := r.nodes.at(i); n.element == elADF {
 				if second++; second == 2 {
-					r.note(CodeSeveralADF, n.tag, int32(i))
+					r.note(CodeSeveralADF, n.tag, i)
 				}
 			}
 		}
@@ -113,11 +113,11 @@ func (r *reader) read() {
 
 // container reads the prospects in the text as a whole, in adf, or in some element around it, such as those of HTML.
 func (r *reader) container(id int32, inADF bool) {
-	n := &r.nodes[id]
+	n := r.nodes.at(id)
 	if n.element == elADF {
 		r.checkNames(id)
-		for c := n.first; c != 0; c = r.nodes[c].next {
-			if r.nodes[c].element == elProspect {
+		for c := n.first; c != 0; c = r.nodes.at(c).next {
+			if r.nodes.at(c).element == elProspect {
 				inADF = true
 			}
 		}
@@ -128,8 +128,8 @@ func (r *reader) container(id int32, inADF bool) {
 	}
 	var loose []int32
 	before := len(r.doc.Prospects)
-	for c := n.first; c != 0; c = r.nodes[c].next {
-		child := &r.nodes[c]
+	for c := n.first; c != 0; c = r.nodes.at(c).next {
+		child := r.nodes.at(c)
 		switch e := child.element; {
 		case e.special(), e == elBreak:
 		case e == elADF:
@@ -160,7 +160,7 @@ func (r *reader) container(id int32, inADF bool) {
 		r.loose = append(r.loose, loose...)
 	case len(r.doc.Prospects) > before: // they stand before the first prospect
 		for _, c := range loose {
-			r.note(CodePlace, r.nodes[c].tag, c)
+			r.note(CodePlace, r.nodes.at(c).tag, c)
 			r.prospectChild(&r.doc.Prospects[before], c)
 		}
 	default:
@@ -170,8 +170,8 @@ func (r *reader) container(id int32, inADF bool) {
 
 // holdsProspect reports whether there is a prospect within an element.
 func (r *reader) holdsProspect(id int32) bool {
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
-		if e := r.nodes[c].element; e == elProspect || e == elADF || r.holdsProspect(c) {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
+		if e := r.nodes.at(c).element; e == elProspect || e == elADF || r.holdsProspect(c) {
 			return true
 		}
 	}
@@ -181,7 +181,7 @@ func (r *reader) holdsProspect(id int32) bool {
 // gatherLoose makes one prospect of elements that stand in none.
 func (r *reader) gatherLoose(loose []int32) {
 	if !slices.ContainsFunc(loose, func(c int32) bool {
-		switch r.nodes[c].element {
+		switch r.nodes.at(c).element {
 		case elVehicle, elCustomer, elVendor, elProvider, elContact, elName, elEmail, elPhone:
 			return true
 		}
@@ -189,8 +189,8 @@ func (r *reader) gatherLoose(loose []int32) {
 	}) {
 		return
 	}
-	r.note(CodeNoEnvelope, r.nodes[loose[0]].tag, loose[0])
-	pr := Prospect{Status: "new", Line: r.line(r.nodes[loose[0]].tag)}
+	r.note(CodeNoEnvelope, r.nodes.at(loose[0]).tag, loose[0])
+	pr := Prospect{Status: "new", Line: r.line(r.nodes.at(loose[0]).tag)}
 	for _, c := range loose {
 		r.prospectChild(&pr, c)
 	}
@@ -204,18 +204,18 @@ func (r *reader) line(pos int32) int { return 1 + strings.Count(r.src[:pos], "\n
 // places where they have no meaning.
 func (r *reader) check(id int32) {
 	r.checkNames(id)
-	n := &r.nodes[id]
+	n := r.nodes.at(id)
 	var seen uint64
 	var top place
 	ordered := true
 	r.tally = [elements]uint16{}
 	around := false // something stands here that belongs into a contact
-	for c := n.first; c != 0; c = r.nodes[c].next {
-		child := &r.nodes[c]
+	for c := n.first; c != 0; c = r.nodes.at(c).next {
+		child := r.nodes.at(c)
 		e := child.element
 		if child.flags&hasNodes != 0 && (e == elWrapper || isLeaf(e) && e != elComments) {
 			r.lift(n.element, c)
-			n, child = &r.nodes[id], &r.nodes[c]
+			n, child = r.nodes.at(id), r.nodes.at(c)
 		}
 		r.tally[e]++
 		pl := places[n.element][e]
@@ -257,7 +257,7 @@ func (r *reader) check(id int32) {
 	switch n.element {
 	case elContact:
 		// The specification's minimal lead has a vendor's contact with nothing but a name.
-		if !has(elEmail) && !has(elPhone) && r.nodes[n.parent].element != elVendor {
+		if !has(elEmail) && !has(elPhone) && r.nodes.at(n.parent).element != elVendor {
 			r.missing(id, elEmail)
 		}
 	case elVendor:
@@ -272,15 +272,15 @@ func (r *reader) check(id int32) {
 }
 
 func (r *reader) missing(id int32, e element) {
-	r.noteWhat(CodeMissing, r.nodes[id].tag, id, uint8(e), false)
+	r.noteWhat(CodeMissing, r.nodes.at(id).tag, id, uint8(e), false)
 }
 
 // lift moves the elements out of one that ADF 1.0 has only text in, or that is a mere wrapper, behind it. A node that is no text stays where each
 // of them was.
 func (r *reader) lift(parent element, id int32) {
 	at := id
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
-		n, child := &r.nodes[id], r.nodes[c]
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
+		n, child := r.nodes.at(id), *r.nodes.at(c)
 		e := child.element
 		if e.special() || e == elBreak || e == elInline || e == elOther || tolerated[n.element][e] || n.element == elWrapper && !fits(parent, e) {
 			continue
@@ -288,14 +288,14 @@ func (r *reader) lift(parent element, id int32) {
 		if n.element != elWrapper {
 			r.note(CodePlace, child.tag, c)
 		}
-		moved := int32(len(r.nodes))
-		child.parent, child.next = n.parent, r.nodes[at].next
-		r.nodes[at].next = moved
-		r.nodes[c].element = elSkip
-		r.nodes[c].first, r.nodes[c].last = 0, 0
-		r.nodes = append(r.nodes, child)
-		for g := child.first; g != 0; g = r.nodes[g].next {
-			r.nodes[g].parent = moved
+		moved := r.nodes.n
+		child.parent, child.next = n.parent, r.nodes.at(at).next
+		r.nodes.at(at).next = moved
+		r.nodes.at(c).element = elSkip
+		r.nodes.at(c).first, r.nodes.at(c).last = 0, 0
+		r.nodes.add(child)
+		for g := child.first; g != 0; g = r.nodes.at(g).next {
+			r.nodes.at(g).parent = moved
 		}
 		at = moved
 	}
@@ -303,7 +303,7 @@ func (r *reader) lift(parent element, id int32) {
 
 // checkNames notes what is wrong with the names of an element and its attributes.
 func (r *reader) checkNames(id int32) {
-	n := &r.nodes[id]
+	n := r.nodes.at(id)
 	if n.flags&(isVariant|isUpper|isPrefixed) != 0 {
 		if n.flags&isVariant != 0 && n.element.known() {
 			r.note(CodeVariant, n.tag, id)
@@ -318,7 +318,7 @@ func (r *reader) checkNames(id int32) {
 		}
 	}
 	for i := range int32(n.attrs) {
-		a := &r.attrs[n.attr+i]
+		a := r.attrs.at(n.attr + i)
 		switch {
 		case a.id == atNamespace:
 			if !r.prefixed {
@@ -350,7 +350,7 @@ func (r *reader) guess(n *node, a *attr) bool {
 			continue
 		}
 		for i := range int32(n.attrs) {
-			if r.attrs[n.attr+i].id == at {
+			if r.attrs.at(n.attr+i).id == at {
 				return false
 			}
 		}
@@ -362,9 +362,9 @@ func (r *reader) guess(n *node, a *attr) bool {
 
 // lookup returns the value of an attribute, and whether it is there.
 func (r *reader) lookup(id int32, at attribute) (string, bool) {
-	n := &r.nodes[id]
+	n := r.nodes.at(id)
 	for i := range int32(n.attrs) {
-		if a := &r.attrs[n.attr+i]; a.id == at {
+		if a := r.attrs.at(n.attr + i); a.id == at {
 			return r.value(a, id), true
 		}
 	}
@@ -395,7 +395,7 @@ func (r *reader) choice(id int32, at attribute, allowed []string) string {
 			return a
 		}
 	}
-	r.noteWhat(CodeValue, r.nodes[id].tag, id, uint8(at), true)
+	r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(at), true)
 	if v == "" {
 		return allowed[0]
 	}
@@ -411,7 +411,7 @@ func (r *reader) yes(id int32, at attribute) bool {
 	case v == "1":
 		return true
 	}
-	r.noteWhat(CodeValue, r.nodes[id].tag, id, uint8(at), true)
+	r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(at), true)
 	switch strings.ToLower(v) {
 	case "true", "yes", "y":
 		return true
@@ -422,11 +422,11 @@ func (r *reader) yes(id int32, at attribute) bool {
 // leaf returns the text of an element that holds nothing else.
 func (r *reader) leaf(id int32) string {
 	r.checkNames(id)
-	n := &r.nodes[id]
+	n := r.nodes.at(id)
 	if n.flags&hasNodes != 0 {
-		for c := n.first; c != 0; c = r.nodes[c].next {
-			if e := r.nodes[c].element; !e.special() {
-				r.note(CodeNested, r.nodes[c].tag, id)
+		for c := n.first; c != 0; c = r.nodes.at(c).next {
+			if e := r.nodes.at(c).element; !e.special() {
+				r.note(CodeNested, r.nodes.at(c).tag, id)
 				break
 			}
 		}
@@ -459,18 +459,18 @@ func (r *reader) join(field *string, id int32) {
 // among notes where a text is none of those that ADF 1.0 names.
 func (r *reader) among(id int32, v string, allowed []string) {
 	if v != "" && !slices.Contains(allowed, v) {
-		r.note(CodeContentValue, r.nodes[id].tag, id)
+		r.note(CodeContentValue, r.nodes.at(id).tag, id)
 	}
 }
 
 // element keeps an element whole.
 func (r *reader) element(id int32) Element {
-	n := &r.nodes[id]
+	n := r.nodes.at(id)
 	e := Element{Name: r.local(id)}
 	if n.attrs > 0 {
 		e.Attrs = make([]Attr, 0, n.attrs)
 		for i := range int32(n.attrs) {
-			a := &r.attrs[n.attr+i]
+			a := r.attrs.at(n.attr + i)
 			name := r.src[a.nameStart:a.nameEnd]
 			if k := strings.LastIndexByte(name, ':'); k >= 0 || name == "xmlns" {
 				if strings.HasPrefix(name, "xmlns") || k == len(name)-1 {
@@ -482,8 +482,8 @@ func (r *reader) element(id int32) Element {
 		}
 	}
 	children, markup := 0, 0
-	for c := n.first; c != 0; c = r.nodes[c].next {
-		switch k := r.nodes[c].element; {
+	for c := n.first; c != 0; c = r.nodes.at(c).next {
+		switch k := r.nodes.at(c).element; {
 		case k.special():
 		case k == elBreak, k == elInline:
 			markup++
@@ -497,8 +497,8 @@ func (r *reader) element(id int32) Element {
 	}
 	e.Text = r.stray(id)
 	e.Children = make([]Element, 0, children+markup)
-	for c := n.first; c != 0; c = r.nodes[c].next {
-		if !r.nodes[c].element.special() {
+	for c := n.first; c != 0; c = r.nodes.at(c).next {
+		if !r.nodes.at(c).element.special() {
 			e.Children = append(e.Children, r.element(c))
 		}
 	}
@@ -507,11 +507,11 @@ func (r *reader) element(id int32) Element {
 
 // keep puts an element that has no place in the model into Extra.
 func (r *reader) keep(extra *[]Element, id int32) {
-	if e := r.nodes[id].element; e.special() || e == elBreak {
+	if e := r.nodes.at(id).element; e.special() || e == elBreak {
 		return
 	}
 	e := r.element(id)
-	if r.nodes[id].element == elWrapper && e.Text == "" && e.Children == nil {
+	if r.nodes.at(id).element == elWrapper && e.Text == "" && e.Children == nil {
 		return // what was in it has been lifted out
 	}
 	keepIn(extra, e)
@@ -533,24 +533,24 @@ func keepIn(extra *[]Element, e Element) {
 
 // keepStray puts the text that stands between the children of an element into Extra.
 func (r *reader) keepStray(extra *[]Element, id int32) {
-	if r.nodes[id].flags&hasText == 0 {
+	if r.nodes.at(id).flags&hasText == 0 {
 		return
 	}
 	if s := r.stray(id); s != "" {
-		r.note(CodeStray, r.nodes[id].start, id)
+		r.note(CodeStray, r.nodes.at(id).start, id)
 		keepIn(extra, Element{Text: s})
 	}
 }
 
 // path names the elements around and with a node.
 func (p *parser) path(id int32) string {
-	if id <= 0 || int(id) >= len(p.nodes) {
+	if id <= 0 || id >= p.nodes.n {
 		return ""
 	}
 	var buf [128]byte
 	at := len(buf)
-	for ; id != 0; id = p.nodes[id].parent {
-		n := &p.nodes[id]
+	for ; id != 0; id = p.nodes.at(id).parent {
+		n := p.nodes.at(id)
 		if n.element.special() {
 			continue
 		}

@@ -7,7 +7,7 @@ import (
 
 func (r *reader) addProspect(id int32) {
 	if len(r.doc.Prospects) == r.max {
-		r.note(CodeLimitLeads, r.nodes[id].tag, id)
+		r.note(CodeLimitLeads, r.nodes.at(id).tag, id)
 		return
 	}
 	n := len(r.doc.Prospects)
@@ -18,10 +18,10 @@ func (r *reader) addProspect(id int32) {
 func (r *reader) prospect(p *Prospect, id int32) {
 	r.check(id)
 	p.Status = r.choice(id, atStatus, prospectStatuses)
-	p.Line = r.line(r.nodes[id].tag)
+	p.Line = r.line(r.nodes.at(id).tag)
 	p.IDs = take(r, &r.slabs.ids, elID)
 	p.Vehicles = take(r, &r.slabs.vehicles, elVehicle)
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
 		r.prospectChild(p, c)
 	}
 	r.keepStray(&p.Extra, id)
@@ -30,7 +30,7 @@ func (r *reader) prospect(p *Prospect, id int32) {
 }
 
 func (r *reader) prospectChild(p *Prospect, c int32) {
-	switch e := r.nodes[c].element; e {
+	switch e := r.nodes.at(c).element; e {
 	case elID:
 		r.addID(&p.IDs, c)
 	case elRequestDate:
@@ -82,9 +82,9 @@ func (r *reader) addNested(c int32) { r.nested = append(r.nested, c) }
 func (r *reader) addID(ids *[]ID, id int32) {
 	v := ID{Value: r.leaf(id), Sequence: r.attribute(id, atSequence), Source: r.attribute(id, atSource)}
 	if n, err := strconv.Atoi(v.Sequence); v.Sequence != "" && (err != nil || n < 1) {
-		r.noteWhat(CodeValue, r.nodes[id].tag, id, uint8(atSequence), true)
+		r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(atSequence), true)
 	}
-	if n := &r.nodes[id]; n.flags&isVariant != 0 && v.Source == "" {
+	if n := r.nodes.at(id); n.flags&isVariant != 0 && v.Source == "" {
 		v.Source = strings.ToLower(r.local(id))
 	}
 	if v != (ID{}) {
@@ -95,7 +95,7 @@ func (r *reader) addID(ids *[]ID, id int32) {
 // date notes a date that the specification does not allow.
 func (r *reader) date(id int32, v string) {
 	if v != "" && !isSpecDate(v) {
-		r.note(CodeDate, r.nodes[id].tag, id)
+		r.note(CodeDate, r.nodes.at(id).tag, id)
 	}
 }
 
@@ -107,7 +107,7 @@ func (r *reader) customer(cu *Customer, id int32) {
 	if cu.IDs == nil {
 		cu.IDs = take(r, &r.slabs.ids, elID)
 	}
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
 		r.customerChild(cu, c)
 	}
 	r.keepStray(&cu.Extra, id)
@@ -116,7 +116,7 @@ func (r *reader) customer(cu *Customer, id int32) {
 }
 
 func (r *reader) customerChild(cu *Customer, c int32) {
-	switch e := r.nodes[c].element; e {
+	switch e := r.nodes.at(c).element; e {
 	case elContact:
 		r.addContact(&cu.Contacts, c, &cu.IDs, nil)
 	case elID:
@@ -137,8 +137,8 @@ func (r *reader) timeframe(cu *Customer, id int32) {
 		return
 	}
 	var t Timeframe
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
-		switch r.nodes[c].element {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
+		switch r.nodes.at(c).element {
 		case elDescription:
 			r.set(&t.Description, c, &t.Extra)
 		case elEarliestDate:
@@ -169,13 +169,13 @@ func (r *reader) addContact(contacts *[]Contact, id int32, ids *[]ID, url *strin
 	r.check(id)
 	ct := Contact{PrimaryContact: r.attribute(id, atPrimary)}
 	if _, ok := r.lookup(id, atPrimary); ok && ct.PrimaryContact != "0" && ct.PrimaryContact != "1" {
-		r.noteWhat(CodeValue, r.nodes[id].tag, id, uint8(atPrimary), true)
+		r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(atPrimary), true)
 	}
 	ct.Names = take(r, &r.slabs.names, elName, elPart)
 	ct.Emails = take(r, &r.slabs.emails, elEmail)
 	ct.Phones = take(r, &r.slabs.phones, elPhone)
 	ct.Addresses = take(r, &r.slabs.addresses, elAddress)
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
 		if !r.contactChild(&ct, c, ids, url) {
 			r.keep(&ct.Extra, c)
 		}
@@ -190,7 +190,7 @@ func (r *reader) addContact(contacts *[]Contact, id int32, ids *[]ID, url *strin
 
 // orContact reads an element that stands beside the contact into it, making one where there is none, or keeps it in extra.
 func (r *reader) orContact(contacts *[]Contact, c int32, ids *[]ID, url *string, extra *[]Element) {
-	e := r.nodes[c].element
+	e := r.nodes.at(c).element
 	if !fits(elContact, e) && (!tolerated[elContact][e] || e == elComments) {
 		r.keep(extra, c)
 		return
@@ -211,7 +211,7 @@ func (c *Contact) empty() bool {
 
 // contactChild reads an element into a contact, where it has a place there. Names, emails and phones without text are left out.
 func (r *reader) contactChild(ct *Contact, c int32, ids *[]ID, url *string) bool {
-	switch e := r.nodes[c].element; e {
+	switch e := r.nodes.at(c).element; e {
 	case elName, elPart:
 		ct.Names = r.name(ct.Names, c)
 	case elEmail:
@@ -252,7 +252,7 @@ func (r *reader) contactChild(ct *Contact, c int32, ids *[]ID, url *string) bool
 
 // name reads a name, or the part of one that is an element of its own.
 func (r *reader) name(names []Name, id int32) []Name {
-	n := &r.nodes[id]
+	n := r.nodes.at(id)
 	r.checkNames(id)
 	_, hasPart := r.lookup(id, atPart)
 	v := Name{Part: nameParts[0], Type: nameTypes[0]}
@@ -274,8 +274,8 @@ func (r *reader) name(names []Name, id int32) []Name {
 		}
 	}
 	parts := false
-	for c := n.first; c != 0 && n.element == elName; c = r.nodes[c].next {
-		parts = parts || r.nodes[c].element == elPart
+	for c := n.first; c != 0 && n.element == elName; c = r.nodes.at(c).next {
+		parts = parts || r.nodes.at(c).element == elPart
 	}
 	if !parts {
 		if v.Value = r.leaf(id); v.Value != "" {
@@ -286,9 +286,9 @@ func (r *reader) name(names []Name, id int32) []Name {
 	if v.Value = r.stray(id); v.Value != "" {
 		names = append(names, v)
 	}
-	for c := n.first; c != 0; c = r.nodes[c].next {
-		if r.nodes[c].element == elPart {
-			r.note(CodeVariant, r.nodes[c].tag, c)
+	for c := n.first; c != 0; c = r.nodes.at(c).next {
+		if r.nodes.at(c).element == elPart {
+			r.note(CodeVariant, r.nodes.at(c).tag, c)
 			names = r.name(names, c)
 		}
 	}
@@ -300,9 +300,9 @@ func (r *reader) partName(id int32) string {
 	name := strings.TrimSuffix(strings.ToLower(r.local(id)), "name")
 	if name == "part" {
 		for _, at := range [...]attribute{atType, atOther} {
-			n := &r.nodes[id]
+			n := r.nodes.at(id)
 			for i := range int32(n.attrs) {
-				a := &r.attrs[n.attr+i]
+				a := r.attrs.at(n.attr + i)
 				if a.id == at && (at != atOther || strings.EqualFold(r.src[a.nameStart:a.nameEnd], "name")) {
 					if v := strings.ToLower(r.value(a, id)); v != "" {
 						return v
@@ -338,7 +338,7 @@ func (r *reader) phone(phones []Phone, id int32) []Phone {
 			v.Time = best
 		}
 	}
-	if n := &r.nodes[id]; n.flags&isVariant != 0 && v.Type == phoneTypes[0] {
+	if n := r.nodes.at(id); n.flags&isVariant != 0 && v.Type == phoneTypes[0] {
 		if name := strings.ToLower(r.local(id)); name == "cellphone" || name == "mobilephone" {
 			v.Type = "cellphone"
 		}
@@ -353,13 +353,13 @@ func (r *reader) address(addresses *[]Address, id int32, url *string) {
 	r.check(id)
 	a := Address{Type: r.choice(id, atType, addressTypes)}
 	a.Streets = take(r, &r.slabs.streets, elStreet)
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
 		r.addressChild(&a, c, url)
 	}
 	none(&a.Streets)
 	if s := r.stray(id); s != "" {
 		if len(a.Streets) == 0 {
-			r.note(CodeStray, r.nodes[id].start, id)
+			r.note(CodeStray, r.nodes.at(id).start, id)
 			a.Streets = append(a.Streets, Street{Value: s})
 		} else {
 			r.keepStray(&a.Extra, id)
@@ -375,11 +375,11 @@ func (a *Address) empty() bool {
 }
 
 func (r *reader) addressChild(a *Address, c int32, url *string) {
-	switch r.nodes[c].element {
+	switch r.nodes.at(c).element {
 	case elStreet:
 		s := Street{Value: r.leaf(c), Line: r.attribute(c, atLine)}
 		if _, ok := r.lookup(c, atLine); ok && (len(s.Line) != 1 || s.Line < "1" || s.Line > "5") {
-			r.noteWhat(CodeValue, r.nodes[c].tag, c, uint8(atLine), true)
+			r.noteWhat(CodeValue, r.nodes.at(c).tag, c, uint8(atLine), true)
 		}
 		if name := r.local(c); s.Line == "" && (name[len(name)-1] == '1' || name[len(name)-1] == '2') {
 			s.Line = name[len(name)-1:]
@@ -398,7 +398,7 @@ func (r *reader) addressChild(a *Address, c int32, url *string) {
 	case elCountry:
 		r.set(&a.Country, c, &a.Extra)
 		if a.Country != "" && !isLetters(a.Country, 2) {
-			r.note(CodeContentValue, r.nodes[c].tag, c)
+			r.note(CodeContentValue, r.nodes.at(c).tag, c)
 		}
 	case elURL:
 		if url != nil {
@@ -429,8 +429,8 @@ func (r *reader) vendor(v *Vendor, id int32) {
 	if v.Contacts == nil {
 		v.Contacts = take(r, &r.slabs.contacts, elContact)
 	}
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
-		switch r.nodes[c].element {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
+		switch r.nodes.at(c).element {
 		case elID:
 			r.addID(&v.IDs, c)
 		case elVendorName:
@@ -456,8 +456,8 @@ func (r *reader) vendor(v *Vendor, id int32) {
 
 // count returns how many children of a kind a node has.
 func (r *reader) count(id int32, e element) (n int) {
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
-		if r.nodes[c].element == e {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
+		if r.nodes.at(c).element == e {
 			n++
 		}
 	}
@@ -473,8 +473,8 @@ func (r *reader) provider(v *Provider, id int32) {
 		v.Phones = take(r, &r.slabs.phones, elPhone)
 		v.Contacts = take(r, &r.slabs.contacts, elContact)
 	}
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
-		switch r.nodes[c].element {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
+		switch r.nodes.at(c).element {
 		case elID:
 			r.addID(&v.IDs, c)
 		case elName, elPart:

@@ -14,7 +14,7 @@ func (r *reader) vehicle(v *Vehicle, id int32) {
 	v.ColorCombinations = take(r, &r.slabs.colors, elColorCombination)
 	v.Prices = take(r, &r.slabs.prices, elPrice)
 	v.Options = take(r, &r.slabs.options, elOption)
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
 		r.vehicleChild(v, c)
 	}
 	r.keepStray(&v.Extra, id)
@@ -26,7 +26,7 @@ func (r *reader) vehicle(v *Vehicle, id int32) {
 }
 
 func (r *reader) vehicleChild(v *Vehicle, c int32) {
-	switch e := r.nodes[c].element; e {
+	switch e := r.nodes.at(c).element; e {
 	case elID:
 		r.addID(&v.IDs, c)
 	case elYear:
@@ -50,7 +50,7 @@ func (r *reader) vehicleChild(v *Vehicle, c int32) {
 	case elOdometer:
 		o := Odometer{Value: r.leaf(c), Status: r.choice(c, atStatus, odometerStatuses), Units: r.choice(c, atUnits, odometerUnits)}
 		if o.Units == "miles" {
-			r.note(CodeDialect, r.nodes[c].tag, c)
+			r.note(CodeDialect, r.nodes.at(c).tag, c)
 		}
 		if o.Value != "" {
 			v.Odometers = append(v.Odometers, o)
@@ -103,8 +103,8 @@ func (r *reader) vehicleChild(v *Vehicle, c int32) {
 func (r *reader) colors(v *Vehicle, id int32) {
 	r.check(id)
 	var cc ColorCombination
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
-		switch r.nodes[c].element {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
+		switch r.nodes.at(c).element {
 		case elInteriorColor:
 			r.set(&cc.Interior, c, &cc.Extra)
 		case elExteriorColor:
@@ -112,7 +112,7 @@ func (r *reader) colors(v *Vehicle, id int32) {
 		case elPreference:
 			r.set(&cc.Preference, c, &cc.Extra)
 			if n, err := strconv.Atoi(cc.Preference); cc.Preference != "" && (err != nil || n < 1) {
-				r.note(CodeContentValue, r.nodes[c].tag, c)
+				r.note(CodeContentValue, r.nodes.at(c).tag, c)
 			}
 		default:
 			r.keep(&cc.Extra, c)
@@ -134,7 +134,7 @@ func (r *reader) price(id int32) (Price, bool) {
 func (r *reader) currency(id int32) string {
 	v, ok := r.lookup(id, atCurrency)
 	if ok && !isLetters(v, 3) {
-		r.noteWhat(CodeValue, r.nodes[id].tag, id, uint8(atCurrency), true)
+		r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(atCurrency), true)
 	}
 	return v
 }
@@ -142,8 +142,8 @@ func (r *reader) currency(id int32) string {
 func (r *reader) option(v *Vehicle, id int32) {
 	r.check(id)
 	var o Option
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
-		switch r.nodes[c].element {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
+		switch r.nodes.at(c).element {
 		case elOptionName:
 			r.set(&o.Name, c, &o.Extra)
 		case elManufacturerCode:
@@ -153,7 +153,7 @@ func (r *reader) option(v *Vehicle, id int32) {
 		case elWeighting:
 			r.set(&o.Weighting, c, &o.Extra)
 			if n, err := strconv.Atoi(o.Weighting); o.Weighting != "" && (err != nil || n < -100 || n > 100) {
-				r.note(CodeContentValue, r.nodes[c].tag, c)
+				r.note(CodeContentValue, r.nodes.at(c).tag, c)
 			}
 		case elPrice:
 			p, ok := r.price(c)
@@ -168,7 +168,7 @@ func (r *reader) option(v *Vehicle, id int32) {
 		}
 	}
 	if s := r.stray(id); s != "" && o.Name == "" {
-		r.note(CodeStray, r.nodes[id].start, id)
+		r.note(CodeStray, r.nodes.at(id).start, id)
 		o.Name = s
 	} else {
 		r.keepStray(&o.Extra, id)
@@ -186,8 +186,8 @@ func (r *reader) finance(v *Vehicle, id int32) {
 	}
 	var f Finance
 	f.Amounts = take(r, &r.slabs.amounts, elAmount)
-	for c := r.nodes[id].first; c != 0; c = r.nodes[c].next {
-		switch r.nodes[c].element {
+	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
+		switch r.nodes.at(c).element {
 		case elMethod:
 			r.set(&f.Method, c, &f.Extra)
 			r.among(c, strings.ToLower(f.Method), methods)

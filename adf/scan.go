@@ -2,7 +2,7 @@ package adf
 
 import "strings"
 
-// A node is an element, or a piece of an element's content that is no plain text. All nodes of a document lie in one slice and refer to one
+// A node is an element, or a piece of an element's content that is no plain text. All nodes of a document lie in one table and refer to one
 // another by index, to the text by offset: the tree costs no allocation of its own. Node 0 is the text as a whole.
 type node struct {
 	tag, start, end, after    int32 // of the start tag, of the content, behind the content, behind the end tag
@@ -39,6 +39,33 @@ const (
 	maxNodes = 1 << 16 // elements and pieces, so that a hostile document takes some 40 MB at most
 	maxAttrs = 1 << 16
 )
+
+// A table is a list that grows. The first elements, which are all that usual documents have, lie in it, so that it lives on the stack with
+// whatever it is part of. Pointers to elements hold until the next one is added.
+type table[T any] struct {
+	n    int32
+	few  [96]T
+	many []T
+}
+
+func (t *table[T]) at(i int32) *T {
+	if uint32(i) < uint32(len(t.few)) {
+		return &t.few[i]
+	}
+	return &t.many[i-int32(len(t.few))]
+}
+
+func (t *table[T]) add(v T) {
+	switch i := int(t.n) - len(t.few); {
+	case i < 0:
+		t.few[t.n] = v
+	case i == 0:
+		t.many = append(make([]T, 0, len(t.few)), v)
+	default:
+		t.many = append(t.many[:i], v)
+	}
+	t.n++
+}
 
 // The classes of bytes within text.
 const (
@@ -79,11 +106,11 @@ var class = func() (t [256]uint8) {
 type parser struct {
 	src      string
 	depth    int // of elements, at most
-	nodes    []node
-	attrs    []attr
-	stack    []int32 // the open elements, from the text as a whole
-	cur      int32   // the innermost of them
-	flat     int     // open elements beyond the limit of depth
+	nodes    table[node]
+	attrs    table[attr]
+	cur      int32 // the innermost open element; those around it are its parents
+	open     int   // how many elements are open, the text as a whole among them
+	flat     int   // open elements beyond the limit of depth
 	counts   [elements]int32
 	findings []finding
 	more     bool
@@ -102,8 +129,9 @@ type parser struct {
 // only documents that are broken are read by what ADF 1.0 lets one expect. It reports whether it came to the end.
 func (p *parser) scan() bool {
 	s := p.src
-	p.nodes = append(p.nodes[:0], node{element: elRoot, end: int32(len(s)), after: int32(len(s))})
-	p.attrs, p.findings, p.stack, p.cur, p.flat = p.attrs[:0], p.findings[:0], append(p.stack[:0], 0), 0, 0
+	p.nodes.n, p.attrs.n = 0, 0
+	p.nodes.add(node{element: elRoot, end: int32(len(s)), after: int32(len(s))})
+	p.findings, p.cur, p.open, p.flat = p.findings[:0], 0, 1, 0
 	p.counts, p.more = [elements]int32{}, false
 	p.marks, p.limitedAttrs, p.typed, p.limited, p.sawRoot, p.declared, p.instructed = [5]mark{}, false, false, false, false, false, false
 
@@ -150,12 +178,12 @@ func (p *parser) scan() bool {
 		}
 		i = next
 	}
-	if len(p.stack) > 1 {
+	if p.cur != 0 {
 		if p.mend == nil {
 			return false
 		}
 		p.note(CodeTruncated, int32(len(s)), p.cur)
-		for len(p.stack) > 1 {
+		for p.cur != 0 {
 			p.close(len(s), len(s), isUnclosed)
 		}
 	}
@@ -164,7 +192,7 @@ func (p *parser) scan() bool {
 
 // text takes note of character data in the innermost open element.
 func (p *parser) text(begin, end int, isDirty bool) {
-	n := &p.nodes[p.cur]
+	n := p.nodes.at(p.cur)
 	if p.src[begin] == ']' && strings.TrimSpace(p.src[begin:end]) == "]]>" && (content[n.element] != nil || n.element == elRoot) {
 		p.piece(elSkip, begin, begin, begin, end) // of a section that was read as if it were not there
 		return
@@ -185,43 +213,43 @@ func (p *parser) bareLess(i int) int {
 	return i + 1
 }
 
-// open makes a node under the innermost open one and makes it the innermost.
-func (p *parser) open(n *node) {
+// begin makes a node under the innermost open one and makes it the innermost.
+func (p *parser) begin(n *node) {
 	p.add(n)
-	p.cur = int32(len(p.nodes) - 1)
-	p.stack = append(p.stack, p.cur)
+	p.cur = p.nodes.n - 1
+	p.open++
 }
 
 // add makes a node under the innermost open one.
 func (p *parser) add(n *node) {
-	id := int32(len(p.nodes))
+	id := p.nodes.n
 	n.parent = p.cur
-	parent := &p.nodes[p.cur]
+	parent := p.nodes.at(p.cur)
 	if parent.first == 0 {
 		parent.first = id
 	} else {
-		p.nodes[parent.last].next = id
+		p.nodes.at(parent.last).next = id
 	}
 	parent.last = id
 	parent.flags |= hasNodes
 	p.counts[n.element]++
-	p.nodes = append(p.nodes, *n)
+	p.nodes.add(*n)
 }
 
 // close closes the innermost open element.
 func (p *parser) close(end, after int, flags uint8) {
-	n := &p.nodes[p.cur]
+	n := p.nodes.at(p.cur)
 	n.end, n.after = int32(end), int32(after)
 	n.flags |= flags
-	p.stack = p.stack[:len(p.stack)-1]
-	p.cur = p.stack[len(p.stack)-1]
+	p.cur = n.parent
+	p.open--
 }
 
 // piece records that src[begin:after] is no plain text; what of it is text stands in src[start:end]. Pieces of the kind elSkip that adjoin
 // are one.
 func (p *parser) piece(e element, begin, start, end, after int) {
-	if parent := &p.nodes[p.cur]; e == elSkip && parent.last != 0 {
-		if last := &p.nodes[parent.last]; last.element == elSkip && last.after == int32(begin) {
+	if parent := p.nodes.at(p.cur); e == elSkip && parent.last != 0 {
+		if last := p.nodes.at(parent.last); last.element == elSkip && last.after == int32(begin) {
 			last.after = int32(after)
 			return
 		}
@@ -234,7 +262,7 @@ func (p *parser) piece(e element, begin, start, end, after int) {
 
 // full reports, and notes once, that no more nodes may be made.
 func (p *parser) full(pos int) bool {
-	if len(p.nodes) < maxNodes {
+	if int(p.nodes.n) < maxNodes {
 		return false
 	}
 	if !p.limited {
@@ -298,7 +326,7 @@ func (p *parser) startTag(i int) int {
 		return p.bareLess(i)
 	}
 	id, variant, upper := find(&elementDictionary, s[local:j])
-	n := node{element: element(id), tag: int32(i), name: short(j - local), qname: short(j - i - 1), attr: int32(len(p.attrs))}
+	n := node{element: element(id), tag: int32(i), name: short(j - local), qname: short(j - i - 1), attr: p.attrs.n}
 	if variant {
 		n.flags |= isVariant
 	}
@@ -326,10 +354,10 @@ func (p *parser) startTag(i int) int {
 				return j
 			}
 		}
-		n.attrs = uint16(min(len(p.attrs)-int(n.attr), 1<<16-1))
+		n.attrs = uint16(min(int(p.attrs.n)-int(n.attr), 1<<16-1))
 	}
 	n.start = int32(j)
-	if len(p.stack) > p.depth {
+	if p.open > p.depth {
 		if p.flat == 0 {
 			p.note(CodeLimitDepth, int32(i), p.cur)
 		}
@@ -356,7 +384,7 @@ func (p *parser) startTag(i int) int {
 		p.add(&n)
 		return j
 	}
-	p.open(&n)
+	p.begin(&n)
 	return j
 }
 
@@ -365,7 +393,7 @@ func short(n int) uint16 { return uint16(min(n, 1<<16-1)) }
 // endTag reads the end tag at i.
 func (p *parser) endTag(i int) int {
 	s := p.src
-	n := &p.nodes[p.cur]
+	n := p.nodes.at(p.cur)
 	if q := int(n.qname); p.flat == 0 && p.cur != 0 && i+2+q < len(s) && s[i+2+q] == '>' && s[i+2:i+2+q] == s[n.tag+1:int(n.tag)+1+q] {
 		p.close(i, i+q+3, 0)
 		return i + q + 3
@@ -424,7 +452,7 @@ func (p *parser) endTag(i int) int {
 
 // local returns the name of a node as written, without its prefix.
 func (p *parser) local(id int32) string {
-	n := &p.nodes[id]
+	n := p.nodes.at(id)
 	if n.flags&isSynthetic != 0 {
 		return elementNames[n.element]
 	}
@@ -498,12 +526,12 @@ func (p *parser) cdata(i int) int {
 		}
 		end = after
 	}
-	if e := p.nodes[p.cur].element; (content[e] != nil || e == elRoot) && holdsTag(s[begin:end]) {
+	if e := p.nodes.at(p.cur).element; (content[e] != nil || e == elRoot) && holdsTag(s[begin:end]) {
 		p.note(CodeCData, int32(i), p.cur)
 		p.piece(elSkip, i, i, i, begin)
 		return begin // the section's end is met as text and is dropped there
 	}
-	p.nodes[p.cur].flags |= hasText
+	p.nodes.at(p.cur).flags |= hasText
 	p.piece(elCData, i, begin, end, after)
 	return after
 }

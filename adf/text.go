@@ -9,7 +9,7 @@ import (
 // textOf returns the readable text of a node: character data with its references decoded and what XML forbids left out, trimmed. Text that
 // needs no repair shares the memory of the document.
 func (p *parser) textOf(id int32) string {
-	n := &p.nodes[id]
+	n := p.nodes.at(id)
 	if n.flags&(hasNodes|dirty) == 0 {
 		return strings.TrimSpace(p.src[n.start:n.end])
 	}
@@ -23,7 +23,7 @@ func (p *parser) textOf(id int32) string {
 
 // stray returns the text that stands directly in an element, without that of its children.
 func (p *parser) stray(id int32) string {
-	n := &p.nodes[id]
+	n := p.nodes.at(id)
 	if n.flags&hasText == 0 {
 		return ""
 	}
@@ -34,10 +34,10 @@ func (p *parser) stray(id int32) string {
 
 // write writes the text of a node, with or without that of its children.
 func (p *parser) write(b *strings.Builder, id int32, deep bool) {
-	n := &p.nodes[id]
+	n := p.nodes.at(id)
 	at := n.start
-	for c := n.first; c != 0; c = p.nodes[c].next {
-		child := &p.nodes[c]
+	for c := n.first; c != 0; c = p.nodes.at(c).next {
+		child := p.nodes.at(c)
 		b.WriteString(p.decode(at, child.tag, id))
 		switch {
 		case child.element == elCData:

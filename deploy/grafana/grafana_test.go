@@ -188,8 +188,8 @@ func faults(d dashboard, metrics map[string]bool) []string {
 				wrong("query %q: its name is not its own, or it is not of one kind", q.RefID)
 			}
 			refs[q.RefID] = true
-			if strings.Contains(q.Expr, `$__interval`) && q.Interval == "" {
-				wrong("query %s does not say how short $__interval may be", q.RefID)
+			if strings.Contains(q.Expr, "__interval") && q.Interval == "" {
+				wrong("query %s does not say how short its interval may be", q.RefID)
 			}
 			fmt.Fprintln(&text, q.Expr)
 		}

@@ -21,9 +21,10 @@ var (
 	// before is the time of the same length before it.
 	before = window{length: "$__range", step: "$__interval", offset: " offset $__range", interval: "1m"}
 	// eachDay and eachHour make a graph's points a day or an hour apart, or more in a long range. The point of a day stands at its
-	// beginning and looks ahead: today's grows as the day does.
-	eachDay  = window{length: "$__interval", step: "5m", offset: " offset -$__interval", interval: "1d"}
-	eachHour = window{length: "$__interval", step: "1m", offset: " offset -$__interval", interval: "1h"}
+	// beginning and looks ahead: today's grows as the day does. A window is a second longer than what it is about (1d1s), so that it
+	// begins with a point of its subquery: Prometheus 3 leaves out a point at the very beginning, and what came before the next with it.
+	eachDay  = window{length: "${__interval}1s", step: "15m", offset: " offset -$__interval", interval: "1d"}
+	eachHour = window{length: "${__interval}1s", step: "1m", offset: " offset -$__interval", interval: "1h"}
 )
 
 // most folds the replicas of a store-class metric, which show the same.

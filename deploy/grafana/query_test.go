@@ -100,7 +100,7 @@ var (
 	night = view{".*", ".*", ".*", outage.Add(20 * time.Minute), 3 * time.Hour}
 )
 
-// seconds writes a duration as Grafana does.
+// seconds writes a range as Grafana does.
 func seconds(d time.Duration) string { return fmt.Sprintf("%ds", int(d.Seconds())) }
 
 // interval is the $__interval of a query: no shorter than it says, and no shorter than gives the panel's number of points.
@@ -117,10 +117,23 @@ func (v view) interval(t *testing.T, p panel, q target) time.Duration {
 	return max(least, (v.span / time.Duration(p.MaxDataPoints)).Round(time.Minute))
 }
 
+// short writes an interval as Grafana does: in its largest unit alone.
+func short(d time.Duration) string {
+	switch {
+	case d >= 24*time.Hour:
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	default:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+}
+
 // fill puts the variables into a query, as Grafana does.
 func (v view) fill(expr string, interval time.Duration) string {
 	return strings.NewReplacer(
-		"$__rate_interval", seconds(max(interval+scrapeInterval, 4*scrapeInterval)), "$__interval", seconds(interval), "$__range", seconds(v.span),
+		"$__rate_interval", max(interval+scrapeInterval, 4*scrapeInterval).String(),
+		"${__interval}", short(interval), "$__interval", short(interval), "$__range", seconds(v.span),
 		"$store", v.store, "$source", v.source, "$person", v.person,
 	).Replace(expr)
 }

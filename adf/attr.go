@@ -60,7 +60,7 @@ func (p *parser) attributes(j int) (next, junk int, self, whole bool) {
 		if local > int(a.nameStart) || s[local:j] == "xmlns" {
 			a.id = atNamespace
 		} else {
-			found, variant, upper := find(&attributeDictionary, s[local:j])
+			found, variant, upper := find(&attributeDictionary, s, local, j)
 			a.id, a.variant = attribute(found), variant || upper
 		}
 		if eq == len(s) {
@@ -102,7 +102,7 @@ func (p *parser) attributes(j int) (next, junk int, self, whole bool) {
 			}
 			seen |= 1 << a.id
 		}
-		p.attrs.add(a)
+		*p.attrs.add() = a
 	}
 	return j, junk, false, false
 }

@@ -167,7 +167,7 @@ func (m *mender) wasEnd(p *parser, e element, j int) bool {
 		}
 		j++
 	}
-	id, _, _ := find(&elementDictionary, s[local:j])
+	id, _, _ := find(&elementDictionary, s, local, j)
 	if closing {
 		return element(id) != e
 	}
@@ -207,7 +207,7 @@ func (m *mender) end(p *parser, name string, i, after int) {
 		}
 	}
 	p.note(CodeMismatched, int32(i), p.cur)
-	id, _, _ := find(&elementDictionary, name)
+	id, _, _ := find(&elementDictionary, name, 0, len(name))
 	e := element(id)
 	for open, tries := p.cur, 3; e == elOther && open != 0 && tries > 0; open, tries = p.nodes.at(open).parent, tries-1 {
 		if likely(name, p.local(open)) {
@@ -380,7 +380,7 @@ func (m *mender) prefixed(s string, local, end int) (element, int) {
 		j++
 	}
 	name := s[begin:j]
-	id, _, _ := find(&elementDictionary, name)
+	id, _, _ := find(&elementDictionary, name, 0, len(name))
 	if id == 0 || local+len(name) >= end || !strings.EqualFold(s[local:local+len(name)], name) {
 		return elOther, 0
 	}
@@ -392,7 +392,7 @@ func (m *mender) brokenStart(p *parser, i, local, j int) int {
 	s := p.src
 	k := strings.IndexByte(s[j:min(len(s), j+1<<12)], '<')
 	n := node{tag: int32(i), attr: p.attrs.n}
-	if id, _, _ := find(&elementDictionary, s[local:j]); element(id).known() {
+	if id, _, _ := find(&elementDictionary, s, local, j); element(id).known() {
 		n.element, n.name, n.qname = element(id), short(j-local), short(j-i-1)
 		next, junk, self, whole := p.attributes(past(s, j))
 		if !whole || k >= 0 && next > j+k || junk >= 0 {

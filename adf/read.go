@@ -42,12 +42,12 @@ func newSlabs() (*Document, slabs) {
 		doc       Document
 		prospects [1]Prospect
 		vehicles  [1]Vehicle
-		contacts  [2]Contact
-		names     [4]Name
+		contacts  [3]Contact
+		names     [5]Name
 		emails    [3]Email
-		phones    [4]Phone
+		phones    [5]Phone
 		addresses [2]Address
-		streets   [2]Street
+		streets   [3]Street
 		ids       [2]ID
 		odometers [1]Odometer
 		prices    [1]Price
@@ -63,6 +63,7 @@ func take[T any](r *reader, slab *[]T, kinds ...element) []T {
 	for _, k := range kinds {
 		n += int(r.tally[k])
 		all += int(r.counts[k])
+		r.counts[k] -= int32(r.tally[k])
 	}
 	if n == 0 {
 		return nil
@@ -293,7 +294,7 @@ func (r *reader) lift(parent element, id int32) {
 		r.nodes.at(at).next = moved
 		r.nodes.at(c).element = elSkip
 		r.nodes.at(c).first, r.nodes.at(c).last = 0, 0
-		r.nodes.add(child)
+		*r.nodes.add() = child
 		for g := child.first; g != 0; g = r.nodes.at(g).next {
 			r.nodes.at(g).parent = moved
 		}

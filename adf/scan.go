@@ -55,16 +55,23 @@ func (t *table[T]) at(i int32) *T {
 	return &t.many[i-int32(len(t.few))]
 }
 
-func (t *table[T]) add(v T) {
-	switch i := int(t.n) - len(t.few); {
-	case i < 0:
-		t.few[t.n] = v
-	case i == 0:
-		t.many = append(make([]T, 0, len(t.few)), v)
-	default:
-		t.many = append(t.many[:i], v)
-	}
+// add makes room for one more and returns it; what is in it is left from before.
+func (t *table[T]) add() *T {
+	i := t.n
 	t.n++
+	if uint32(i) < uint32(len(t.few)) {
+		return &t.few[i]
+	}
+	return t.addMany(int(i) - len(t.few))
+}
+
+func (t *table[T]) addMany(i int) *T {
+	if t.many == nil {
+		t.many = make([]T, 0, len(t.few))
+	}
+	var zero T
+	t.many = append(t.many[:i], zero)
+	return &t.many[i]
 }
 
 // The classes of bytes within text.
@@ -114,6 +121,8 @@ type parser struct {
 	counts   [elements]int32
 	findings []finding
 	more     bool
+	dirty    int             // bytes of text that need decoding
+	decoded  strings.Builder // where text is decoded
 
 	marks                 [5]mark // the next ends of comments, instructions and CDATA sections
 	typed                 bool    // a document type declaration was seen
@@ -130,9 +139,9 @@ type parser struct {
 func (p *parser) scan() bool {
 	s := p.src
 	p.nodes.n, p.attrs.n = 0, 0
-	p.nodes.add(node{element: elRoot, end: int32(len(s)), after: int32(len(s))})
+	*p.nodes.add() = node{element: elRoot, end: int32(len(s)), after: int32(len(s))}
 	p.findings, p.cur, p.open, p.flat = p.findings[:0], 0, 1, 0
-	p.counts, p.more = [elements]int32{}, false
+	p.counts, p.more, p.dirty = [elements]int32{}, false, 0
 	p.marks, p.limitedAttrs, p.typed, p.limited, p.sawRoot, p.declared, p.instructed = [5]mark{}, false, false, false, false, false, false
 
 	for i := 0; i < len(s); {
@@ -203,6 +212,7 @@ func (p *parser) text(begin, end int, isDirty bool) {
 	n.flags |= hasText
 	if isDirty {
 		n.flags |= dirty
+		p.dirty += end - begin
 	}
 }
 
@@ -233,7 +243,7 @@ func (p *parser) add(n *node) {
 	parent.last = id
 	parent.flags |= hasNodes
 	p.counts[n.element]++
-	p.nodes.add(*n)
+	*p.nodes.add() = *n
 }
 
 // close closes the innermost open element.
@@ -325,7 +335,7 @@ func (p *parser) startTag(i int) int {
 		}
 		return p.bareLess(i)
 	}
-	id, variant, upper := find(&elementDictionary, s[local:j])
+	id, variant, upper := find(&elementDictionary, s, local, j)
 	n := node{element: element(id), tag: int32(i), name: short(j - local), qname: short(j - i - 1), attr: p.attrs.n}
 	if variant {
 		n.flags |= isVariant
@@ -551,7 +561,7 @@ func holdsTag(s string) bool {
 			}
 			j++
 		}
-		if id, _, _ := find(&elementDictionary, s[local:j]); element(id).known() {
+		if id, _, _ := find(&elementDictionary, s, local, j); element(id).known() {
 			return true
 		}
 	}
@@ -603,7 +613,7 @@ func (p *parser) instruction(i int) int {
 		j = min(j, end)
 	}
 	bad := false
-	if end < 0 || (isXML || isADF) && strings.ContainsAny(s[j:end], "<>") {
+	if end < 0 || (isXML || isADF) && (strings.IndexByte(s[j:end], '<') >= 0 || strings.IndexByte(s[j:end], '>') >= 0) {
 		bad = true
 		if end = strings.IndexAny(s[1:], "<>") + 1; end == 0 {
 			end = len(s)
@@ -618,10 +628,10 @@ func (p *parser) instruction(i int) int {
 	case isXML:
 		// XML has its declaration in lower case, once, at the very beginning.
 		bad = bad || target != "xml" || p.declared || strings.TrimPrefix(p.src[:i], "\ufeff") != "" || !strings.Contains(body, "version=") ||
-			strings.Contains(body, "“") || strings.Contains(body, "”")
+			hasCurly(body)
 		p.declared = true
 	case isADF:
-		bad = bad || p.instructed || p.sawRoot || strings.Contains(body, "“") || strings.Contains(body, "”") || !isVersion(body)
+		bad = bad || p.instructed || p.sawRoot || hasCurly(body) || !isVersion(body)
 		p.instructed = true
 	}
 	if bad {
@@ -629,6 +639,11 @@ func (p *parser) instruction(i int) int {
 	}
 	p.piece(elSkip, i, i, i, i+end)
 	return i + end
+}
+
+// hasCurly reports whether there is one of the quotation marks that word processors make.
+func hasCurly(s string) bool {
+	return strings.IndexByte(s, 0xe2) >= 0 && (strings.Contains(s, "“") || strings.Contains(s, "”"))
 }
 
 // isVersion reports whether the instruction's content names version 1.0, as the specification prints it or with the sign of equality.

@@ -262,43 +262,70 @@ var tolerated = func() (t [elements][elements]bool) {
 	return t
 }()
 
-// A dictionary finds names without allocating: an open hash table over their length and three of their bytes, small enough to stay in the cache.
+// A dictionary finds names of up to maxKey bytes without allocating: an open hash table over the bytes as two numbers, small enough to stay in the
+// cache.
 type dictionary struct {
 	slots   [512]uint8 // indices of entries, from 1
 	entries []entry
 }
 
 type entry struct {
-	name    string
+	lo, hi  uint64
 	id      uint8
 	variant bool
 }
 
+// maxKey is the length of the longest name in a dictionary.
+const maxKey = 16
+
 func (d *dictionary) put(name string, id uint8, variant bool) {
-	d.entries = append(d.entries, entry{name, id, variant})
-	h := hash(name)
+	lo, hi := key(name, 0, len(name))
+	d.entries = append(d.entries, entry{lo, hi, id, variant})
+	h := hash(lo, hi)
 	for d.slots[h] != 0 {
-		h = (h + 1) % uint(len(d.slots))
+		h = (h + 1) % uint64(len(d.slots))
 	}
 	d.slots[h] = uint8(len(d.entries))
 }
 
-// find returns what stands under name, which is in lower case; 0 where there is nothing.
-func (d *dictionary) find(name string) (id uint8, variant bool) {
-	if name == "" {
-		return 0, false
-	}
-	for h := hash(name); d.slots[h] != 0; h = (h + 1) % uint(len(d.slots)) {
-		if e := &d.entries[d.slots[h]-1]; e.name == name {
+// find returns what stands under the name of this key, which is in lower case; 0 where there is nothing.
+func (d *dictionary) find(lo, hi uint64) (id uint8, variant bool) {
+	for h := hash(lo, hi); d.slots[h] != 0; h = (h + 1) % uint64(len(d.slots)) {
+		if e := &d.entries[d.slots[h]-1]; e.lo == lo && e.hi == hi {
 			return e.id, e.variant
 		}
 	}
 	return 0, false
 }
 
-func hash(name string) uint {
-	n := uint(len(name))
-	return (n*37 + uint(name[0])*17 + uint(name[n/2])*101 + uint(name[n-1])*7) % 512
+// key returns the bytes of s[from:to], maxKey at most, as two numbers. No name has zeros in it, so that none needs its length.
+func key(s string, from, to int) (lo, hi uint64) {
+	n := to - from
+	if from+maxKey > len(s) {
+		for i := range n {
+			if c := uint64(s[from+i]); i < 8 {
+				lo |= c << (8 * i)
+			} else {
+				hi |= c << (8 * (i - 8))
+			}
+		}
+		return lo, hi
+	}
+	b := s[from : from+maxKey]
+	lo = word(b)
+	if n < 8 {
+		return lo & (1<<(8*n) - 1), 0
+	}
+	return lo, word(b[8:]) & (1<<(8*(n-8)) - 1)
+}
+
+// word returns the first eight bytes of s as a number.
+func word(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+func hash(lo, hi uint64) uint64 {
+	return (lo*0x9e3779b97f4a7c15 ^ hi*0xc2b2ae3d27d4eb4f) >> 55
 }
 
 var elementDictionary = func() (d dictionary) {
@@ -327,29 +354,39 @@ var attributeDictionary = func() (d dictionary) {
 	return d
 }()
 
-// maxName is the length of the longest name in a dictionary; longer names are not looked up.
+// maxName is more than any name has whose case is worth a look.
 const maxName = 20
 
-// find looks name up in any case. It reports whether it is a variant of a name of ADF 1.0 and whether its case is wrong.
-func find(d *dictionary, name string) (id uint8, variant, upper bool) {
-	if id, variant = d.find(name); id != 0 {
-		return id, variant, false
+// find looks the name s[from:to] up in any case. It reports whether it is a variant of a name of ADF 1.0 and whether its case is wrong.
+func find(d *dictionary, s string, from, to int) (id uint8, variant, upper bool) {
+	if to-from <= maxKey {
+		if id, variant = d.find(key(s, from, to)); id != 0 {
+			return id, variant, false
+		}
 	}
+	return findUpper(d, s[from:to])
+}
+
+func findUpper(d *dictionary, name string) (id uint8, variant, upper bool) {
 	if len(name) > maxName {
 		return 0, false, false
 	}
-	var buf [maxName]byte
+	var lo, hi uint64
 	for i := range len(name) {
 		c := name[i]
 		if 'A' <= c && c <= 'Z' {
 			c |= 0x20
 			upper = true
 		}
-		buf[i] = c
+		if i < 8 {
+			lo |= uint64(c) << (8 * i)
+		} else if i < maxKey {
+			hi |= uint64(c) << (8 * (i - 8))
+		}
 	}
-	if !upper {
-		return 0, false, false
+	if !upper || len(name) > maxKey {
+		return 0, false, upper
 	}
-	id, variant = d.find(string(buf[:len(name)]))
+	id, variant = d.find(lo, hi)
 	return id, variant, upper
 }

@@ -148,21 +148,29 @@ func (p *parser) decode(start, end, id int32) string {
 	if i == len(s) {
 		return s
 	}
-	var b strings.Builder
-	b.Grow(len(s))
+	// Decoded text is never longer than what it is decoded from. All of it shares a few pieces of memory.
+	b := &p.decoded
+	if b.Cap()-b.Len() < len(s) {
+		*b = strings.Builder{}
+		b.Grow(max(len(s), min(p.dirty, maxDecoded)))
+	}
+	from := b.Len()
 	b.WriteString(s[:i])
 	for i < len(s) {
 		k := strings.IndexByte(s[i:], '&')
 		if k < 0 {
 			k = len(s) - i
 		}
-		p.cleanRest(&b, s[i:i+k], start+int32(i), id)
+		p.cleanRest(b, s[i:i+k], start+int32(i), id)
 		if i += k; i < len(s) {
-			i += p.reference(&b, s[i:], start+int32(i), id)
+			i += p.reference(b, s[i:], start+int32(i), id)
 		}
 	}
-	return b.String()
+	return b.String()[from:]
 }
+
+// maxDecoded is how many bytes are set aside at once for text to be decoded.
+const maxDecoded = 4096
 
 // maxReference is the length of the longest reference that is decoded: the longest name of HTML, and a number with many zeros.
 const maxReference = 36

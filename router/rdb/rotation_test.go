@@ -449,3 +449,30 @@ func TestCopiesAreKeptAndStrangersDealt(t *testing.T) {
 	routertest.Want(t, "stranger", got.Disposition, router.DispositionNew)
 	routertest.Want(t, "stranger's owner", got.Owner, "bob")
 }
+
+// A customer of several leads that are over belongs to who had the last of them, not the first.
+func TestReturnsToTheLastOwner(t *testing.T) {
+	b := floorOf(t, "alice", "bob", "carl")
+	again := func(n int) router.Taken {
+		a := routertest.Arrival(1, b.Clock.Now())
+		a.Token, a.Place, a.Enquiry.IDs = fmt.Sprintf("again-%d", n), fmt.Sprintf("leads/1/90%d", n), nil
+		a.Enquiry.Customer.Comments = a.Token
+		return b.Arrive(a)
+	}
+	id, picks := b.Arrive(routertest.Arrival(1, b.Clock.Now())).Lead, []string{"bob", "carl", "alice"}
+	for n, pick := range picks {
+		if _, err := b.Assign(t.Context(), id, pick, "asked for", "mia", ""); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Log(t.Context(), id, router.Entry{Kind: router.KindSale}); err != nil {
+			t.Fatal(err)
+		}
+		b.Clock.Add(time.Hour)
+		before := turns(b)[pick].Pass
+		got := again(n)
+		routertest.Want(t, "disposition", got.Disposition, router.DispositionNew)
+		routertest.Want(t, "owner", got.Owner, pick)
+		routertest.Want(t, "the turn it cost", turns(b)[pick].Pass-before, router.Turn)
+		id = got.Lead
+	}
+}

@@ -90,7 +90,7 @@ func TestYear(t *testing.T) {
 		if err := y.do(s); err != nil {
 			t.Fatalf("seed %d, step %d, %+v at %s: %v", seed, n, s, y.clock.Now(), err)
 		}
-		if n%40_000 == 0 {
+		if n%100_000 == 0 {
 			if err := y.audit(); err != nil {
 				t.Fatalf("seed %d, step %d: %v", seed, n, err)
 			}
@@ -340,7 +340,7 @@ func (y *year) fresh(_ step, now time.Time) func(*router.Router) error {
 		// The message of a killed taker is read again.
 		m := y.unsettled[0]
 		y.unsettled = y.unsettled[1:]
-		if !m.back || !y.disputed(m, now) {
+		if !y.disputed(m, now) {
 			return y.take(m)
 		}
 		y.unsettled = append(y.unsettled, m) // another time
@@ -364,6 +364,9 @@ func (y *year) back(s step, now time.Time) func(*router.Router) error {
 	if s.A%3 == 0 {
 		customer = max(1, y.customers-int(s.B)%30)
 	}
+	if y.first[customer] == nil {
+		return nil // the first mail was not read yet
+	}
 	if len(y.m.OfCustomer(customer)) > 6 { // the newest eight of an identifier are looked at
 		return nil
 	}
@@ -376,10 +379,14 @@ func (y *year) back(s step, now time.Time) func(*router.Router) error {
 	return y.take(m)
 }
 
-// disputed are the returns of customers on which the law can be read in two ways, and which are left out: a touch that is read after a try
-// that came later than it; and, where re-dealing is on, a touch after which an owner who was picked, or is a manager, or still works on the
-// lead, lets the new enquiry lie.
+// disputed are the arrivals on which the law can be read in two ways, and which are left out: a copy of what was void, or of what lies
+// further back than is looked; a touch that is read after a try that came later than it; and, where re-dealing is on, a touch after which
+// an owner who was picked, or is a manager, or still works on the lead, lets the new enquiry lie.
 func (y *year) disputed(m *mail, now time.Time) bool {
+	if m.copy {
+		l := y.first[m.customer]
+		return l.Void || l.Touches > 15
+	}
 	l := y.m.Lives(m.customer, now)
 	if l == nil || l.Untouched() {
 		return false
@@ -393,10 +400,11 @@ func (y *year) copied(s step, now time.Time) func(*router.Router) error {
 		return nil
 	}
 	customer := max(1, y.customers-int(s.B)%200)
-	if l := y.first[customer]; l == nil || l.Void || l.Touches > 15 {
+	m := &mail{customer: customer, at: now, copy: true}
+	if y.first[customer] == nil || y.disputed(m, now) {
 		return nil
 	}
-	m := y.mail(customer, now)
+	m = y.mail(customer, now)
 	m.copy = true
 	return y.take(m)
 }

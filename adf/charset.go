@@ -56,7 +56,13 @@ func declaredCharset(data []byte) string {
 	if k < 0 {
 		return ""
 	}
-	rest := bytes.TrimLeft(head[i+k+len("encoding"):], " \t\r\n=\"'\xe2\x80\x9c\x9d")
+	rest := head[i+k+len("encoding"):]
+	for len(rest) > 0 && (rest[0] == '=' || rest[0] == '"') {
+		rest = rest[1:]
+	}
+	if len(rest) == 0 || !isAlnum(rest[0]) {
+		rest = bytes.TrimLeft(rest, " \t\r\n=\"'\xe2\x80\x9c\x9d")
+	}
 	end := 0
 	for end < len(rest) && (isAlnum(rest[end]) || rest[end] == '-' || rest[end] == '_' || rest[end] == ':' || rest[end] == '.') {
 		end++

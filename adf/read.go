@@ -76,6 +76,17 @@ func take[T any](r *reader, slab *[]T, kinds ...element) []T {
 	return s
 }
 
+// grow adds one empty element to s and returns it. What take cut is empty already, so that nothing is copied.
+func grow[T any](s *[]T) *T {
+	if n := len(*s); n < cap(*s) {
+		*s = (*s)[:n+1]
+	} else {
+		var zero T
+		*s = append(*s, zero)
+	}
+	return &(*s)[len(*s)-1]
+}
+
 // none makes an empty slice nil, so that there is one way to have nothing.
 func none[T any](s *[]T) {
 	if len(*s) == 0 {
@@ -374,9 +385,9 @@ func (r *reader) lookup(id int32, at attribute) (string, bool) {
 
 func (r *reader) value(a *attr, id int32) string {
 	if a.dirty {
-		return strings.TrimSpace(r.decode(a.start, a.end, id))
+		return trim(r.decode(a.start, a.end, id))
 	}
-	return strings.TrimSpace(r.src[a.start:a.end])
+	return trim(r.src[a.start:a.end])
 }
 
 // attribute returns the value of an attribute as written.

@@ -10,9 +10,7 @@ func (r *reader) addProspect(id int32) {
 		r.note(CodeLimitLeads, r.nodes.at(id).tag, id)
 		return
 	}
-	n := len(r.doc.Prospects)
-	r.doc.Prospects = append(r.doc.Prospects, Prospect{})
-	r.prospect(&r.doc.Prospects[n], id)
+	r.prospect(grow(&r.doc.Prospects), id)
 }
 
 func (r *reader) prospect(p *Prospect, id int32) {
@@ -37,8 +35,7 @@ func (r *reader) prospectChild(p *Prospect, c int32) {
 		r.set(&p.RequestDate, c, &p.Extra)
 		r.date(c, p.RequestDate)
 	case elVehicle:
-		p.Vehicles = append(p.Vehicles, Vehicle{})
-		r.vehicle(&p.Vehicles[len(p.Vehicles)-1], c)
+		r.vehicle(grow(&p.Vehicles), c)
 	case elCustomer:
 		r.customer(&p.Customer, c)
 	case elVendor:
@@ -167,7 +164,8 @@ func (r *reader) timeframe(cu *Customer, id int32) {
 // addContact reads a contact. Identifiers in it go to ids, and an address of the web to url, where the owner of the contact has them.
 func (r *reader) addContact(contacts *[]Contact, id int32, ids *[]ID, url *string) {
 	r.check(id)
-	ct := Contact{PrimaryContact: r.attribute(id, atPrimary)}
+	ct := grow(contacts)
+	ct.PrimaryContact = r.attribute(id, atPrimary)
 	if _, ok := r.lookup(id, atPrimary); ok && ct.PrimaryContact != "0" && ct.PrimaryContact != "1" {
 		r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(atPrimary), true)
 	}
@@ -176,7 +174,7 @@ func (r *reader) addContact(contacts *[]Contact, id int32, ids *[]ID, url *strin
 	ct.Phones = take(r, &r.slabs.phones, elPhone)
 	ct.Addresses = take(r, &r.slabs.addresses, elAddress)
 	for c := r.nodes.at(id).first; c != 0; c = r.nodes.at(c).next {
-		if !r.contactChild(&ct, c, ids, url) {
+		if !r.contactChild(ct, c, ids, url) {
 			r.keep(&ct.Extra, c)
 		}
 	}
@@ -185,7 +183,6 @@ func (r *reader) addContact(contacts *[]Contact, id int32, ids *[]ID, url *strin
 	none(&ct.Emails)
 	none(&ct.Phones)
 	none(&ct.Addresses)
-	*contacts = append(*contacts, ct)
 }
 
 // orContact reads an element that stands beside the contact into it, making one where there is none, or keeps it in extra.

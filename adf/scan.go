@@ -109,6 +109,13 @@ var class = func() (t [256]uint8) {
 	return t
 }()
 
+// isPlain reports whether none of eight bytes of text is a <, in classDirty, or white space but blanks.
+func isPlain(w uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	less, and, high := w^'<'*ones, w^'&'*ones, w^0xef*ones
+	return ((less-ones)&^less|(and-ones)&^and|(high-ones)&^high|(w-' '*ones)&^w)&tops == 0
+}
+
 // parser reads one document: scan finds the elements, read maps them to the model.
 type parser struct {
 	src      string
@@ -147,19 +154,31 @@ func (p *parser) scan() bool {
 	for i := 0; i < len(s); {
 		if s[i] != '<' {
 			var seen uint8
-			for i < len(s) && class[s[i]]&classSpace != 0 {
-				seen |= class[s[i]]
-				i++
+			for i < len(s) {
+				k := class[s[i]]
+				if k&classSpace == 0 {
+					break
+				}
+				seen |= k
+				for i++; i+8 <= len(s) && word(s[i:i+8]) == 0x2020202020202020; { // senders indent
+					i += 8
+				}
 			}
 			if i < len(s) && s[i] != '<' {
 				begin := i
+			text:
 				for i < len(s) {
-					k := class[s[i]]
-					if k&classLess != 0 {
-						break
+					if i+8 <= len(s) && isPlain(word(s[i:i+8])) {
+						i += 8
+						continue
 					}
-					seen |= k
-					i++
+					for stop := min(i+8, len(s)); i < stop; i++ {
+						k := class[s[i]]
+						if k&classLess != 0 {
+							break text
+						}
+						seen |= k
+					}
 				}
 				p.text(begin, i, seen&classDirty != 0)
 			}

@@ -11,15 +11,26 @@ import (
 func (p *parser) textOf(id int32) string {
 	n := p.nodes.at(id)
 	if n.flags&(hasNodes|dirty) == 0 {
-		return strings.TrimSpace(p.src[n.start:n.end])
+		return trim(p.src[n.start:n.end])
 	}
 	if n.flags&hasNodes == 0 {
-		return strings.TrimSpace(p.decode(n.start, n.end, id))
+		return trim(p.decode(n.start, n.end, id))
 	}
 	var b strings.Builder
 	p.write(&b, id, true)
 	return strings.TrimSpace(b.String())
 }
+
+// trim is strings.TrimSpace, for text that mostly has nothing to trim.
+func trim(s string) string {
+	if s != "" && isBlack(s[0]) && isBlack(s[len(s)-1]) {
+		return s
+	}
+	return strings.TrimSpace(s)
+}
+
+// isBlack reports whether c is a character of its own that is no white space.
+func isBlack(c byte) bool { return c > ' ' && c < utf8.RuneSelf }
 
 // stray returns the text that stands directly in an element, without that of its children.
 func (p *parser) stray(id int32) string {
@@ -98,9 +109,15 @@ func (p *parser) clean(start, end, id int32) string {
 func (p *parser) cleanRest(b *strings.Builder, s string, pos, id int32) {
 	done := 0
 	for i := 0; i < len(s); {
-		if class[s[i]]&classDirty == 0 {
-			i++
+		if i+8 <= len(s) && isPlain(word(s[i:i+8])) {
+			i += 8
 			continue
+		}
+		for i < len(s) && class[s[i]]&classDirty == 0 {
+			i++
+		}
+		if i == len(s) {
+			break
 		}
 		n := dirtyLen(s[i:])
 		if n == 0 {

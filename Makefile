@@ -3,6 +3,10 @@
 SHELL    := bash
 .SHELLFLAGS := -euo pipefail -c
 GOLANGCI := v2.15.0
+NFPM     := v2.45.2
+HELM     := v3.22.0
+KUBECTL_VALIDATE := v0.0.4
+DIST     ?= dist
 FUZZTIME ?= 30s
 BENCH    ?= .
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -12,7 +16,7 @@ LDFLAGS  := -s -w -X github.com/prometheus/common/version.Version=$(VERSION) -X 
 # Runs one stage and says how long it took.
 timed = @start=$$SECONDS; echo "== $(1)"; $(2); echo "-- $(1): $$((SECONDS - start)) s"
 
-.PHONY: help build test setup format vet lint bench fuzz
+.PHONY: help build test setup format vet lint packaging package bench fuzz
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -44,6 +48,31 @@ lint: bin/golangci-lint-$(GOLANGCI) ## golangci-lint, at its pinned version
 bin/golangci-lint-$(GOLANGCI):
 	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
 	mv bin/golangci-lint $@
+
+packaging: bin/nfpm-$(NFPM) bin/helm-$(HELM) bin/kubectl-validate-$(KUBECTL_VALIDATE) ## try the unit, the packages, the image, the composition and the chart
+	$(call timed,packaging,cd deploy/packaging && go vet ./... && HELM=$(CURDIR)/bin/helm-$(HELM) KUBECTL_VALIDATE=$(CURDIR)/bin/kubectl-validate-$(KUBECTL_VALIDATE) go test -count=1 ./...)
+
+# The tag is the version; between tags nobody should mistake a package for a release. Two runs on one commit give the same bytes.
+package: export PACKAGE_VERSION := $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --abbrev=0 --exact-match 2>/dev/null)),0.0.0~$(REVISION))
+package: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct)
+package: export GOARCH := $(or $(GOARCH),$(shell go env GOARCH))
+package: export STAGE := $(abspath $(DIST))/stage
+package: bin/nfpm-$(NFPM) ## deb and rpm, in dist/
+	GOOS=linux CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(STAGE)/leadfloor ./cmd/leadfloor
+	cd deploy/packaging && GOARCH= go run ./generate -binary $(STAGE)/leadfloor -changes $(CURDIR)/CHANGELOG.md -version "$$PACKAGE_VERSION" -out $(STAGE)
+	for kind in deb rpm; do $< package --config deploy/package/nfpm.yaml --packager $$kind --target $(DIST); done
+
+bin/nfpm-$(NFPM):
+	GOBIN=$(CURDIR)/bin go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)
+	mv bin/nfpm $@
+
+bin/helm-$(HELM):
+	GOBIN=$(CURDIR)/bin go install helm.sh/helm/v3/cmd/helm@$(HELM)
+	mv bin/helm $@
+
+bin/kubectl-validate-$(KUBECTL_VALIDATE):
+	GOBIN=$(CURDIR)/bin go install sigs.k8s.io/kubectl-validate@$(KUBECTL_VALIDATE)
+	mv bin/kubectl-validate $@
 
 bench: ## benchmarks, nine rounds; BENCH=REGEXP chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 9 ./...

@@ -3,6 +3,7 @@ package packaging_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -56,13 +57,14 @@ func rendered(t testing.TB, values string) (text string, objects map[string]obje
 	}
 	objects = map[string]object{}
 	for d := yaml.NewDecoder(bytes.NewReader(out)); ; {
-		var o object
-		if err := d.Decode(&o); errors.Is(err, io.EOF) {
+		var doc map[string]any
+		if err := d.Decode(&doc); errors.Is(err, io.EOF) {
 			return string(out), objects
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		objects[o["kind"].(string)+"/"+o.at("metadata", "name").(string)] = o
+		o := object(doc)
+		objects[fmt.Sprintf("%v/%v", o["kind"], o.at("metadata", "name"))] = o
 	}
 }
 
@@ -128,7 +130,7 @@ func TestChartFiles(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(read(t, "deploy/prometheus/rules.yml")), &want); err != nil {
 		t.Fatal(err)
 	}
-	if got := objects["PrometheusRule/lf-leadfloor"]["spec"]; !reflect.DeepEqual(got, any(map[string]any(want))) {
+	if got := objects["PrometheusRule/lf-leadfloor"]["spec"]; !reflect.DeepEqual(got, any(want)) {
 		t.Error("the PrometheusRule is not deploy/prometheus/rules.yml")
 	}
 	for _, name := range []string{"floor", "manager", "operations"} {

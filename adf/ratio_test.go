@@ -3,6 +3,7 @@
 package adf_test
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"syscall"
@@ -52,5 +53,23 @@ func BenchmarkParseRatio(b *testing.B) {
 		slices.Sort(own)
 		b.ReportMetric(ratios[rounds/2], "times-encoding-xml")
 		b.ReportMetric(own[rounds/2], "cpu-ns/document")
+	}
+}
+
+// BenchmarkHostile reads each hostile document at 1 and at 10 MiB: time is linear where a byte of the second takes no longer than one of the first.
+func BenchmarkHostile(b *testing.B) {
+	for _, h := range hostile {
+		for _, mib := range []int{1, 10} {
+			b.Run(fmt.Sprintf("%s/%dMiB", h.name, mib), func(b *testing.B) {
+				data := h.make(mib<<20 - 200)
+				b.ReportAllocs()
+				runtime.GC()
+				before := processTime(b)
+				for b.Loop() {
+					_, _ = adf.Parse(data) // some of them hold no lead, which is as it should be
+				}
+				b.ReportMetric(float64(processTime(b)-before)/float64(b.N)/float64(len(data)), "cpu-ns/byte")
+			})
+		}
 	}
 }

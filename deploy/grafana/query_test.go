@@ -349,6 +349,7 @@ func (s server) testFigures(t *testing.T) {
 		}},
 		{"manager", "Funnel", one, map[string]float64{"New": 10, "Answered": 9, "In contact": 5, "Appointment": 3, "Came": 2, "Sold": 1}},
 		{"manager", "New leads by source, by day", one, map[string]float64{"autotrader": 7, "cargurus": 3, "other": 1}},
+		{"manager", "Attempts by means, by day", one, map[string]float64{"call": 4, "email": 5, "text": 1, "visit": 0, "chat": 0, "video": 0, "unknown": 0}},
 		{"manager", "T.O. late by", all, map[string]float64{mainStreet: 7200, harbour: 0}},
 		{"manager", "T.O. done, by outcome", one, map[string]float64{"saved": 1, "appointment": 0, "lost": 2}},
 		{"manager", "Spread of turns", one, map[string]float64{mainStreet: 0}}, // Bob left at five

@@ -56,6 +56,7 @@ func history() []fact {
 		"h|contact|autotrader|14400": 1, "hs|contact|autotrader": 9000000, "prc|alice": 2, "prs|alice": 200000, "prc|bob": 1, "prs|bob": 2700000,
 		"att|alice|email": 2, "att|bob|call": 1, "pcont|alice": 1,
 	})
+	at(today.Add(10*time.Minute), "main-street", map[string]int64{"att|bob|text": 1}) // before the day's first point
 	// Today's leads come while only the first replica runs, while both do, and while only the second does.
 	at(today.Add(7*time.Hour), "main-street", map[string]int64{
 		"recv|autotrader": 3, "touch|autotrader": 4, "dup|autotrader": 1, "asg|alice": 2, "asg|bob": 1, "due|autotrader": 4, "miss|autotrader": 1,

@@ -18,6 +18,7 @@ import (
 //	tw td tp tr tx  timers: warn, due, person's due, reassign, closing time
 //	rn mi         re-deals, who missed it (joined by commas)
 //	cp cc         whose turn it cost, and the cost
+//	pk            1 where its owner was picked by hand
 //	to            turnover: state|due|by|cause|outcome|reason
 //	xt xr xc      last stop of the clocks to attempt, response, contact: event|start|at|open ms|how|by
 //	n t1..tn      arrivals: at|channel|source|disposition
@@ -56,6 +57,9 @@ func (l *Lead) Fields() Fields {
 	}
 	if l.DueAt != nil {
 		f["dl"] = millis(*l.DueAt)
+	}
+	if l.Picked {
+		f["pk"] = "1"
 	}
 	if l.First > 0 {
 		f["fe"] = strconv.FormatInt(l.First, 10)
@@ -132,6 +136,7 @@ func LeadFromFields(store, id string, version int64, f Fields) (*Lead, error) {
 		Running:  Running{Attempt: d.time("ra"), Response: d.time("rr"), Contact: d.time("rc")},
 		Timers:   Timers{Warn: d.time("tw"), Due: d.time("td"), PersonDue: d.time("tp"), Reassign: d.time("tr"), Close: d.time("tx")},
 		First:    d.int("fe"),
+		Picked:   f["pk"] != "",
 		Redeals:  int(d.int("rn")),
 		Charged:  Charge{Person: f["cp"], Cost: d.int("cc")},
 		Personal: f["fg"] == "",

@@ -84,6 +84,7 @@ type Lead struct {
 	Timers   Timers     `json:"-"`
 	Redeals  int        `json:"-"`
 	Missed   []string   `json:"-"` // who lost it by not touching it
+	Picked   bool       `json:"-"` // by hand: the rotation never takes it away
 	Charged  Charge     `json:"-"` // the turn that it cost, given back when it is void
 	Personal bool       `json:"-"` // false once forgotten
 }

@@ -150,13 +150,27 @@ const (
 	protectContact = 7 * day
 )
 
+// protected is until when an owner who is at work on a lead keeps it.
+func (l *Lead) protected() time.Time {
+	old := live(l.Touches, l.Evidence)
+	var until time.Time
+	if !old.lastTry.IsZero() {
+		until = old.lastTry.Add(protectAttempt)
+	}
+	if t := old.lastTalk.Add(protectContact); !old.lastTalk.IsZero() && t.After(until) {
+		until = t
+	}
+	return until
+}
+
 // redeal takes an untouched lead from an owner who missed it: to the next, at most MaxRedeals times, then to a manager.
 func (r *Router) redeal(ctx context.Context, f *Rooftop, l *Lead, now time.Time) error {
-	old := live(l.Touches, l.Evidence)
-	working := !old.lastTry.IsZero() && now.Sub(old.lastTry) < protectAttempt || !old.lastTalk.IsZero() && now.Sub(old.lastTalk) < protectContact
-	if !l.Untouched() || working || f.Routing.ReassignAfter == 0 || l.Desk != DeskSales {
+	if keeps := l.protected(); !l.Untouched() || keeps.After(now) || f.Routing.ReassignAfter == 0 || l.Desk != DeskSales {
 		after := *l
 		after.Timers.Reassign = time.Time{}
+		if l.Untouched() && keeps.After(now) && f.Routing.ReassignAfter > 0 {
+			after.Timers.Reassign = keeps // an owner at work on it keeps it, but not for ever
+		}
 		_, err := r.store.Put(ctx, f.ID, &Change{
 			Now: now, Token: "r/" + l.ID + "/" + millis(l.Timers.Reassign), Before: l, After: &after,
 			Event: Event{Kind: KindWarned, At: now, Lead: l.ID, By: l.Owner, Detail: map[string]string{"reason": "the owner is at work on it and keeps it"}},

@@ -29,6 +29,7 @@ if R.charge and p and not p.gone then cost = charge(p, R.kind == 'dealt') end
 
 local set = {ow = owner, as = int(now), cb = ''}
 if held then set.st = 'untouched' end
+if R.kind == 'assigned' then set.pk = '1' end
 for _, code in ipairs({'w', 'p', 'r'}) do set['t' .. code] = R.timers[code] and int(R.timers[code]) or '' end
 -- A lead that cost a turn before and is dealt again keeps the charge that its last owner bears.
 if cost then set.cp, set.cc = owner, int(cost) else set.cp, set.cc = '', '' end

@@ -109,7 +109,7 @@ end
 
 -- 3. the same customer while their lead lives: a touch. No turn, the same owner; where the owner is off, the next in turn covers.
 if alive then
-  local f = redis.call('HMGET', alive.key, 'ow', 'st', 'ra', 'rr', 'rc', 'td', 'sl', 'la', 'tp')
+  local f = redis.call('HMGET', alive.key, 'ow', 'st', 'ra', 'rr', 'rc', 'td', 'sl', 'la', 'tp', 'pk')
   local owner, state = f[1], f[2]
   local set = {['t' .. (alive.n + 1)] = arrival('touch'), n = int(alive.n + 1), la = int(math.max(R.at, tonumber(f[8])))}
   muster()
@@ -124,7 +124,8 @@ if alive then
   if not f[3] then
     set.st, set.ra = 'untouched', int(R.at)
     state = 'untouched'
-    timers.w, timers.r = R.timers.w, R.timers.r
+    timers.w = R.timers.w
+    if not f[10] then timers.r = R.timers.r end -- who was picked by hand keeps it
   end
   if not f[4] then
     set.rr, set.dl = int(R.at), int(R.due)

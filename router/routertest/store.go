@@ -477,6 +477,41 @@ var suite = map[string]func(*testing.T, benchFor){
 		l, _ := b.Lead(t.Context(), id)
 		Want(t, "owner", l.Owner, "alice")
 	},
+	"protection ends": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		b.Home.Routing.ReassignAfter = 15 * time.Minute
+		id := b.Arrive(b.Next()).Lead
+		b.Clock.Add(time.Minute)
+		b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call"})
+		back := Arrival(1, b.Clock.Now())
+		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Customer.Comments = "back/0", "leads/1/50", nil, "hello?"
+		b.Arrive(back)
+		b.Clock.Add(20 * time.Minute)
+		b.tick()
+		l, _ := b.Lead(t.Context(), id)
+		Want(t, "owner at work on it", l.Owner, "alice")
+		b.Clock.Add(4 * time.Hour)
+		b.tick()
+		l, _ = b.Lead(t.Context(), id)
+		Want(t, "owner who left it", l.Owner, "bob")
+	},
+	"a pick outlasts the customer's next mail": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		b.Home.Routing.ReassignAfter = 15 * time.Minute
+		id := b.Arrive(b.Next()).Lead
+		if _, err := b.Assign(t.Context(), id, "bob", "knows them", "mia", "test"); err != nil {
+			t.Fatal(err)
+		}
+		b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call"})
+		b.Clock.Add(5 * time.Hour)
+		back := Arrival(1, b.Clock.Now())
+		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Customer.Comments = "back/0", "leads/1/50", nil, "hello?"
+		b.Arrive(back)
+		b.Clock.Add(time.Hour)
+		b.tick()
+		l, _ := b.Lead(t.Context(), id)
+		Want(t, "owner", l.Owner, "bob")
+	},
 	"a T.O. is owed before a lead may close": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice")
 		id := b.Arrive(b.Next()).Lead

@@ -84,6 +84,7 @@ func newRootCmd(e *env) *cobra.Command {
 		newLeadCmd(e),
 		newFloorCmd(e),
 		newVerifyCmd(e),
+		newSimulateCmd(e),
 		newDemoCmd(e),
 	)
 	return root

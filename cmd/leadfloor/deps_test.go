@@ -47,6 +47,7 @@ var house = map[string]rooms{
 	"router/routertest":       {tests: true, ours: []string{"router", "router/hours"}, foreign: []string{"github.com/alicebob/miniredis", "github.com/redis/go-redis", "github.com/google/go-cmp", "pgregory.net/rapid"}},
 	"ingest/mailbox/mailtest": {tests: true, ours: []string{"ingest", "ingest/mailbox"}, foreign: []string{"github.com/emersion/go-imap", "github.com/emersion/go-message", "github.com/emersion/go-sasl"}},
 	"deploy":                  {tests: true},
+	"deploy/grafana":          {tests: true},
 }
 
 // rooms is what one package may import.

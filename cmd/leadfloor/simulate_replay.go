@@ -186,14 +186,14 @@ type replay struct {
 	router *router.Router
 	clock  time.Time
 
-	capped bool // somebody is
-
 	looks    []time.Time          // when the daemon of the past mustered or looked, from here on
 	mustered time.Time            // when it last mustered: what was due before had its look, without a lead to deal
 	shift    time.Time            // when somebody next comes on or goes off by schedule
 	hands    map[string]time.Time // until when somebody is set by hand
-	stir     time.Time            // since when caps may have changed the floor, or held leads may have somebody to go to; zero: not
+	stir     time.Time            // since when held leads may have somebody to go to; zero: not
 
+	touched map[string]bool   // leads that somebody has tried here, and none of whose deeds is corrected later
+	mistold map[string]bool   // leads of whose deeds one is
 	told    map[int64]int64   // deeds that are corrected later: event of the books -> event here, 0 until it is told
 	later   map[string][]step // what was done about leads that are still held here
 	leftOut int               // what does not fit this floor
@@ -203,8 +203,7 @@ type replay struct {
 func newReplay(ctx context.Context, home *router.Rooftop, past *history) (*replay, error) {
 	r := &replay{
 		home: home, past: past, server: miniredis.NewMiniRedis(), clock: past.start, hands: map[string]time.Time{},
-		told: map[int64]int64{}, later: map[string][]step{},
-		capped: slices.ContainsFunc(home.Roster, func(p router.Salesperson) bool { return p.MaxUntouched > 0 }),
+		touched: map[string]bool{}, mistold: map[string]bool{}, told: map[int64]int64{}, later: map[string][]step{},
 	}
 	secret := rand.Text()
 	r.server.RequireAuth(secret)
@@ -221,7 +220,7 @@ func newReplay(ctx context.Context, home *router.Rooftop, past *history) (*repla
 		case kindLook, kindMuster:
 			r.looks = append(r.looks, s.at)
 		case router.KindCorrected:
-			r.told[s.undone] = 0
+			r.told[s.undone], r.mistold[s.lead] = 0, true
 		}
 	}
 	if err := r.begin(ctx); err != nil {
@@ -317,6 +316,9 @@ func (r *replay) deed(ctx context.Context, s step) error {
 		}
 		_, err = r.router.Correct(ctx, s.lead, event, "", "", actorCommand)
 	default:
+		if r.touched[s.lead] && s.kind != router.KindVoid {
+			return nil // it moves nobody's turn any more
+		}
 		var l *router.Lead
 		if l, err = r.router.Lead(ctx, s.lead); err != nil {
 			return err
@@ -343,6 +345,7 @@ func (r *replay) log(ctx context.Context, s step) error {
 	if _, corrected := r.told[s.event]; err == nil && corrected {
 		r.told[s.event] = l.Evidence[len(l.Evidence)-1].Seq
 	}
+	r.touched[s.lead] = err == nil && !l.Untouched() && !r.mistold[s.lead]
 	return err
 }
 
@@ -435,12 +438,9 @@ func (r *replay) tick(ctx context.Context, at time.Time) error {
 	return r.stirred(ctx)
 }
 
-// stirred has the floor looked at again: what was just done may have filled somebody up, or freed somebody for the held leads.
+// stirred has the floor looked at again where leads are held: what was just done may have freed somebody for the held leads. Without any,
+// a change is soon enough seen when it next matters, at a deal.
 func (r *replay) stirred(ctx context.Context) error {
-	if r.capped {
-		r.stir = r.clock
-		return nil
-	}
 	id, err := r.store.FirstWaiting(ctx, r.home.ID)
 	if err == nil && id != "" {
 		r.stir = r.clock

@@ -358,8 +358,8 @@ stores:
 				t.Errorf("standard output = %q, want %q in it", stdout, want)
 			}
 		}
-		if strings.Contains(stdout, "warning") {
-			t.Errorf("standard output = %q, want no warnings", stdout)
+		if rest := strings.Replace(stdout, "warning: smtp does nothing yet: leadfloor sends no mail\n", "", 1); strings.Contains(rest, "warning") {
+			t.Errorf("standard output = %q, want no other warning", stdout)
 		}
 	})
 	t.Run("nobody answers", func(t *testing.T) {

@@ -41,7 +41,7 @@ func TestExitCodes(t *testing.T) {
 		{"argument too many", []string{"check", "this"}, exitUsage, "", "leadfloor check --help tells more"},
 		{"well", []string{"check", "--offline", "--config", good}, exitWell, "good.yaml: well", ""},
 		{"no such file", []string{"check", "--config", "testdata/none.yaml"}, exitFailed, "", `read configuration "testdata/none.yaml": no such file or directory`},
-		{"faults", []string{"check", "--config", "testdata/config/faults/mode.yaml"}, exitFailed, "", "testdata/config/faults/mode.yaml:7: stores[0].mode: "},
+		{"faults", []string{"check", "--offline", "--config", "testdata/config/faults/mode.yaml"}, exitFailed, "", "testdata/config/faults/mode.yaml:7: stores[0].mode: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			code, stdout, stderr := command(t, test.args...)

@@ -30,7 +30,7 @@ test: setup ## all that must hold: build, format, vet, lint, and every test unde
 	$(call timed,build,go build ./...)
 	@$(MAKE) --no-print-directory format vet lint
 	@echo "== test"
-	@LEADFLOOR_REAL=1 go test -race -count=1 -timeout 15m ./...
+	@go test -race -count=1 -timeout 15m ./...
 
 setup: ## install what the tests need (Debian, as root), or say what is missing
 	$(call timed,setup,.ci/setup)

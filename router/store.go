@@ -216,7 +216,6 @@ type FloorPerson struct {
 	Turns     int64      `json:"turns"`
 	Pass      float64    `json:"pass"` // in turns
 	Untouched int64      `json:"untouched"`
-	Last      int64      `json:"-"`
 }
 
 // Parked is a message in which no lead was found, or none that could be read.

@@ -24,7 +24,6 @@ save_people()
 flush()
 local unt = hash(UNT)
 local out = {}
-local low, high
 for _, p in ipairs(people) do
   if not p.gone then
     out[#out + 1] = {p.id, p.status, p.by, p.till or 0, p.eligible and 1 or 0, p.turns, p.pass, tonumber(unt[p.id] or 0), p.gen == gen and p.since or 0, p.weight}

@@ -305,6 +305,7 @@ func (d *dateReader) zone() (loc *time.Location, ok bool) {
 	}
 	if w := d.word(); w != "" {
 		offset, ok := abbreviations[w]
+		d.halfDay() // CarGurus writes 2:19:11 EDT AM
 		if !ok {
 			return nil, w == "et" || w == "ct" || w == "mt" || w == "pt" // which half of the year it meant is not said
 		}

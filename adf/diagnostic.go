@@ -46,7 +46,7 @@ const (
 
 	// Characters.
 	CodeAmpersand = "bare-ampersand" // an & that begins no reference
-	CodeEntity    = "bad-entity"     // an entity that XML does not define, or a reference without its semicolon
+	CodeEntity    = "bad-entity"     // an entity that XML does not define, a reference without its semicolon, or one by its number in windows-1252
 	CodeTwice     = "double-escape"  // a reference that was escaped twice and decoded once
 	CodeControl   = "bad-character"  // a character that XML forbids, which was dropped
 	CodeLess      = "bare-less-than" // a < that begins no tag
@@ -102,7 +102,7 @@ var codes = map[string]struct {
 	CodeNotStrict:    {Error, "the document departs from ADF 1.0"},
 	CodeTooManyAttr:  {Error, "attributes beyond the limit were left out"},
 	CodeAmpersand:    {Warning, "an ampersand begins no reference"},
-	CodeEntity:       {Warning, "a reference is not one of XML's, or lacks its semicolon"},
+	CodeEntity:       {Warning, "a reference is not one of XML's, lacks its semicolon or counts in windows-1252"},
 	CodeTwice:        {Info, "a reference seems to have been escaped twice; it was decoded once"},
 	CodeControl:      {Warning, "characters that XML forbids were dropped"},
 	CodeLess:         {Warning, "a less-than sign begins no tag"},

@@ -237,7 +237,7 @@ func (g generator) escape(s, quote string) string {
 				b.Reset()
 				return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&apos;").Replace(s)
 			}
-		case r > 127 && g.chance(30):
+		case r > 0x9f && g.chance(30): // references below are read as windows-1252, which encoding/xml does not
 			fmt.Fprintf(&b, "&#%d;", r)
 		case quote != "" && (r == '\n' || r == '\t' || r == '\r'), r == '\r':
 			fmt.Fprintf(&b, "&#%d;", r)

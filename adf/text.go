@@ -4,6 +4,8 @@ import (
 	"html"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // textOf returns the readable text of a node: character data with its references decoded and what XML forbids left out, trimmed. Text that
@@ -211,14 +213,19 @@ func (p *parser) reference(b *strings.Builder, s string, pos, id int32) int {
 	}
 	if name[0] == '#' {
 		r, ok := number(name[1:])
-		if !ok || !semicolon {
+		windows := 0x80 <= r && r <= 0x9f // &#146; is an apostrophe to whoever writes it, to browsers and to mail programs
+		if !ok || !semicolon || windows {
 			p.note(CodeEntity, pos, id)
-			if !ok {
-				b.WriteByte('&')
-				return 1
-			}
 		}
-		if !isChar(r) {
+		switch {
+		case !ok:
+			b.WriteByte('&')
+			return 1
+		case windows:
+			if c := charmap.Windows1252.DecodeByte(byte(r)); c != utf8.RuneError { // five mean nothing
+				r = c
+			}
+		case !isChar(r):
 			p.note(CodeControl, pos, id)
 			return length
 		}

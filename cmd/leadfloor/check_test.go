@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -177,6 +178,8 @@ func TestInspectRedisErrors(t *testing.T) {
 	}
 	password := func(s string) Secret { return Secret{read: func() (string, error) { return s, nil }} }
 	gone := routertest.FreeAddr(t)
+	socket := filepath.Join(t.TempDir(), "redis.sock")
+	routertest.StartRedis(t, "--unixsocket", socket, "--unixsocketperm", "770")
 	for _, test := range []struct {
 		name string
 		c    RedisConfig
@@ -189,6 +192,8 @@ func TestInspectRedisErrors(t *testing.T) {
 		{"no cluster there", RedisConfig{Addresses: []string{gone}}, "is Redis running"},
 		{"no sentinel there", RedisConfig{Sentinel: &SentinelConfig{Master: "floor", Addresses: []string{gone}}}, "floor by sentinel " + gone},
 		{"unknown host", RedisConfig{Address: "redis.invalid:6379"}, "is it written right?"},
+		{"a socket", RedisConfig{Address: socket}, ""},
+		{"no socket there", RedisConfig{Address: socket + "s"}, "redis " + socket + "s: dial unix"},
 		{"TLS to a plain server", RedisConfig{Address: locked.Addr, TLS: true}, "redis " + locked.Addr},
 		{"password that cannot be read", RedisConfig{Address: locked.Addr, Password: fileSecret("testdata/none", "none")}, `read secret file "none"`},
 	} {
@@ -204,6 +209,14 @@ func TestInspectRedisErrors(t *testing.T) {
 				t.Errorf("inspect shows a password: %v", err)
 			}
 		})
+	}
+}
+
+func TestExplainSocket(t *testing.T) {
+	c := RedisConfig{Address: "/run/redis.sock"}
+	err := c.explain(&net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)})
+	if want := "redis /run/redis.sock: dial unix: connect: permission denied; may this user use that socket?"; !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("explain = %q, want %q first", err, want)
 	}
 }
 

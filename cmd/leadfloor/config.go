@@ -39,7 +39,7 @@ type Config struct {
 
 // RedisConfig is one server (Address), a cluster (Addresses) or a master that sentinels know (Sentinel).
 type RedisConfig struct {
-	Address      string
+	Address      string // host:port, or the path of a socket
 	DB           int
 	Addresses    []string
 	Sentinel     *SentinelConfig

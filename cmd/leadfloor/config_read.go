@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"net"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,8 +155,8 @@ func (r *reader) sentinel(n *yaml.Node, at string) *SentinelConfig {
 	return c
 }
 
-// redisURL reads redis:// and rediss://. A managed Redis hands out its address with the password inside, so ${NAME} may stand for
-// the whole or for the password; nothing of a URL is ever printed.
+// redisURL reads redis://, rediss:// and unix://. A managed Redis hands out its address with the password inside, so ${NAME} may stand
+// for the whole or for the password; nothing of a URL is ever printed.
 func (r *reader) redisURL(n *yaml.Node, at string, c *RedisConfig) {
 	s, ok := r.scalar(n, at)
 	if !ok {
@@ -171,30 +173,43 @@ func (r *reader) redisURL(n *yaml.Node, at string, c *RedisConfig) {
 		return
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
-		r.fault(n, at, "must be redis://HOST:PORT/NUMBER, or rediss:// for TLS")
+	var db string
+	socket := err == nil && u.Scheme == "unix" && u.Host == "" && path.IsAbs(u.Path)
+	switch {
+	case socket:
+		c.Address = u.Path
+		query := u.Query()
+		db = query.Get("db")
+		query.Del("db")
+		ok = len(query) == 0
+	case err == nil && (u.Scheme == "redis" || u.Scheme == "rediss") && u.Hostname() != "":
+		c.Address, db = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "6379")), strings.Trim(u.Path, "/")
+		ok = u.RawQuery == ""
+	default:
+		ok = false
+	}
+	if !ok || u.Fragment != "" {
+		r.fault(n, at, "must be redis://HOST:PORT/NUMBER, rediss:// for TLS, or unix:///PATH?db=NUMBER for a socket")
 		return
 	}
 	c.TLS = c.TLS || u.Scheme == "rediss"
-	if u.Scheme == "redis" {
+	if u.Scheme != "rediss" {
 		r.later = append(r.later, func() {
-			if c.TLS {
+			switch {
+			case c.TLS && socket:
+				r.fault(n, at, "is a socket, over which there is no TLS: take tls out")
+			case c.TLS:
 				r.fault(n, at, "says redis:// beside tls: write rediss://, or take tls out")
 			}
 		})
 	}
-	port := u.Port()
-	if port == "" {
-		port = "6379"
-	}
-	c.Address = net.JoinHostPort(u.Hostname(), port)
-	if wrong := serverAddress(c.Address); wrong != "" {
+	if !socket && serverAddress(c.Address) != "" {
 		r.fault(n, at, "must be redis://HOST:PORT/NUMBER with a port from 1 to 65535")
 	}
-	if db := strings.Trim(u.Path, "/"); db != "" {
+	if db != "" {
 		i, err := strconv.Atoi(db)
 		if err != nil || i < 0 || i > maxRedisNumber {
-			r.fault(n, at, "must end in the number of a database, such as /0")
+			r.fault(n, at, "must end in the number of a database: /0, or ?db=0 for a socket")
 		}
 		c.DB = i
 	}

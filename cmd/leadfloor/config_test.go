@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -200,6 +201,20 @@ func TestParse(t *testing.T) {
 	}
 	if s.Notify == nil || s.Forward == nil {
 		t.Error("notify and forward were not kept")
+	}
+}
+
+func TestRedisURL(t *testing.T) {
+	for url, want := range map[string]RedisConfig{
+		"redis://127.0.0.1":                            {Address: "127.0.0.1:6379"},
+		"redis://leadfloor@redis.example.com:6380/3":   {Address: "redis.example.com:6380", DB: 3, Username: "leadfloor"},
+		"rediss://[::1]:6380":                          {Address: "[::1]:6380", TLS: true},
+		"unix:///run/redis/redis.sock":                 {Address: "/run/redis/redis.sock"},
+		"unix://leadfloor@/run/redis/redis.sock?db=12": {Address: "/run/redis/redis.sock", DB: 12, Username: "leadfloor"},
+	} {
+		if got := parse(t, strings.Replace(minimal, "redis://127.0.0.1:6379/0", url, 1)).Redis; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s = %+v, want %+v", url, got, want)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"strings"
@@ -105,6 +106,8 @@ func (c *RedisConfig) explain(err error) error {
 		advice = "that name is not known: is it written right?"
 	case strings.Contains(text, "first record does not look like a TLS handshake"):
 		advice = "it does not speak TLS: write redis:// and take tls out"
+	case errors.Is(err, fs.ErrPermission):
+		advice = "may this user use that socket? leadfloor's group has to own it"
 	case errors.As(err, &network), errors.Is(err, io.EOF), strings.Contains(text, "all sentinels specified in configuration are unreachable"):
 		advice = "is Redis running, and may this machine reach it?"
 	}

@@ -141,6 +141,12 @@ func start(t testing.TB, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	run(t, cmd)
+}
+
+// run does so with a command that is made already.
+func run(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
@@ -150,7 +156,7 @@ func start(t testing.TB, name string, args ...string) {
 		_ = cmd.Process.Kill() // it may be gone
 		_ = cmd.Wait()         // it was killed, and says so
 		if t.Failed() {
-			t.Logf("%s said:\n%s", name, log.String())
+			t.Logf("%s said:\n%s", cmd.Path, log.String())
 		}
 	})
 }

@@ -195,6 +195,7 @@ var contract = map[string]struct {
 	"leadfloor_turnover_oldest_deadline_timestamp_seconds": {dto.MetricType_GAUGE, "store"},
 	"leadfloor_last_lead_timestamp_seconds":                {dto.MetricType_GAUGE, "source store"},
 
+	"leadfloor_store_live":                    {dto.MetricType_GAUGE, "store"},
 	"leadfloor_person_info":                   {dto.MetricType_GAUGE, "name person store"},
 	"leadfloor_person_available":              {dto.MetricType_GAUGE, "person store"},
 	"leadfloor_person_turns_total":            {dto.MetricType_COUNTER, "person store"},

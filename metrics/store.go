@@ -64,7 +64,7 @@ type stores struct {
 	corrections, turnovers, attempts, answers, turns                               *prometheus.Desc
 	untouched, overdue, waiting, quarantined, owed, personUntouched                *prometheus.Desc
 	target, oldestUntouched, oldestDeadline, waitingDeadline, turnoverDue, lastOne *prometheus.Desc
-	info, available, spread, epoch, difference                                     *prometheus.Desc
+	live, info, available, spread, epoch, difference                               *prometheus.Desc
 	up                                                                             *prometheus.Desc
 
 	mu    sync.Mutex
@@ -146,6 +146,7 @@ func newStores(source Source, log *slog.Logger) *stores {
 	c.turnoverDue = least("leadfloor_turnover_oldest_deadline_timestamp_seconds", "Earliest deadline of the turnovers owed, open hours reckoned; absent when there is none.")
 	c.lastOne = least("leadfloor_last_lead_timestamp_seconds", "When a source last brought an arrival that counted; absent before the first.", "source")
 
+	c.live = most("leadfloor_store_live", "1 where the store is live; 0 where it is in shadow: it decides and measures, and no alert calls anybody to its customers.")
 	c.info = most("leadfloor_person_info", "Always 1; gives a person's id the name to show.", "person", "name")
 	c.available = most("leadfloor_person_available", "1 where a salesperson can be dealt a lead: on, not busy and under their cap, as the floor was last looked at.", "person")
 	c.spread = most("leadfloor_rotation_spread", "Most minus fewest turns dealt to people of equal weight who can be dealt a lead, since the floor last changed.")
@@ -311,6 +312,7 @@ func (c *stores) show(ch chan<- prometheus.Metric, f *router.Rooftop, g *router.
 		w.counter(c.turnovers, m.counts[router.CountTurnovers+"|"+outcome], outcome)
 	}
 
+	w.gauge(c.live, number(!f.Shadow))
 	w.gauge(c.untouched, float64(g.Untouched))
 	w.gauge(c.overdue, float64(g.Overdue))
 	w.gauge(c.waiting, float64(g.Waiting))

@@ -303,6 +303,15 @@ func TestRotationSpread(t *testing.T) {
 	}
 }
 
+func TestLive(t *testing.T) {
+	pilot := rooftop("harbour")
+	pilot.Shadow = true
+	want(t, scrape(t, metrics.New(options(newSource(rooftop("main-street"), pilot))).Handler()), map[string]float64{
+		`leadfloor_store_live{store="main-street"}`: 1,
+		`leadfloor_store_live{store="harbour"}`:     0,
+	})
+}
+
 func TestAvailable(t *testing.T) {
 	s := newSource(rooftop("main-street"))
 	s.Set("main-street", &router.Figures{Epoch: epoch, Turns: map[string]router.Turns{"alice": {Eligible: true}, "mia": {Eligible: true}}})

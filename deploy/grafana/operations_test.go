@@ -80,6 +80,7 @@ func operationsBoard() board {
 					"Books", "Each store's books. Differences: between the state and the event log, where 0 is right. Begun: when the counters started, at the first start or at a restore.", number, "no store can be read",
 				},
 					label("store", "Store"),
+					value("Mode", number, sum("store", most("leadfloor_store_live", ofStore))).say(text{1, "live", good}, text{0, "shadow", fair}),
 					value("Differences", number, sum("store", most("leadfloor_books_difference", ofStore))).limit(good, at(1, bad)),
 					value("Held mail", number, sum("store", most("leadfloor_quarantined", ofStore))).limit(good, at(1, fair)),
 					value("Response target", duration, sum("store", most("leadfloor_response_target_seconds", ofStore))),

@@ -357,6 +357,10 @@ func (s server) testFigures(t *testing.T) {
 		{"operations", "Redis memory", all, map[string]float64{"": .25}},
 		{"operations", "Configurations in use", all, map[string]float64{"": 1}},
 		{"operations", "Last looked at", all, map[string]float64{"leads": 60}},
+		{"operations", "Books", all, map[string]float64{
+			"Mode main-street": 1, "Differences main-street": 0, "Held mail main-street": 3, "Response target main-street": 300, "Begun main-street": 1770076800000,
+			"Mode harbour": 0, "Differences harbour": 0, "Held mail harbour": 0, "Response target harbour": 420, "Begun harbour": 1770076800000,
+		}},
 		{"operations", "Redis: what could lose leads", all, map[string]float64{"appendonly": 0, "eviction": 1, "unknown": 0}},
 	} {
 		got := s.figures(t, test.view, test.board, test.panel)

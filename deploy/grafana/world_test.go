@@ -92,7 +92,7 @@ func rooftops() []*router.Rooftop {
 			Roster:  []router.Salesperson{person("alice", `Alice "Ace" Ames`), person("bob", "Bob")},
 			Routing: router.Routing{ResponseTarget: 5 * time.Minute}, Sources: router.Sources{Known: []string{"autotrader", "cargurus"}},
 		},
-		{ID: "harbour", Name: "Harbour Cars", Roster: []router.Salesperson{person("carol", "Carol")}, Routing: router.Routing{ResponseTarget: 7 * time.Minute}},
+		{ID: "harbour", Name: "Harbour Cars", Shadow: true, Roster: []router.Salesperson{person("carol", "Carol")}, Routing: router.Routing{ResponseTarget: 7 * time.Minute}},
 	}
 }
 

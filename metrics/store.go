@@ -132,12 +132,12 @@ func newStores(source Source, log *slog.Logger) *stores {
 	c.answers = most("leadfloor_person_response_seconds", "Time from an arrival to the first response, by the person who gave it.", "person")
 	c.turns = most("leadfloor_person_turns_total", "Turns that a person was charged with.", "person")
 
-	c.untouched = most("leadfloor_leads_untouched", "Leads whose latest enquiry nobody has attempted to answer.")
+	c.untouched = most("leadfloor_leads_untouched", "Leads whose latest enquiry nobody has attempted to answer, held ones too.")
 	c.overdue = most("leadfloor_leads_overdue", "Untouched leads past their deadline.")
 	c.waiting = most("leadfloor_leads_waiting", "Leads that a manager holds until somebody is on the floor.")
 	c.quarantined = most("leadfloor_quarantined", "Messages held because their lead could not be read, or broke a limit or a trust rule.")
 	c.owed = most("leadfloor_turnovers_owed", "Turnovers that a manager has yet to do.")
-	c.personUntouched = most("leadfloor_person_leads_untouched", "Untouched leads that a person owns.", "person")
+	c.personUntouched = most("leadfloor_person_leads_untouched", "Untouched leads that a person owns; those held until somebody is on are left out.", "person")
 
 	c.target = most("leadfloor_response_target_seconds", "Open time within which a response is due, as configured.")
 	c.oldestUntouched = least("leadfloor_lead_oldest_untouched_timestamp_seconds", "When the lead arrived that has been untouched longest; absent when there is none.")

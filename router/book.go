@@ -307,9 +307,10 @@ func (v *Verification) compare(b *Book, live *Derived) {
 		if st := State(f["st"]); st == Waiting || st == Untouched {
 			put("untouched", id, f["ra"])
 			put("deadline", id, f["dl"])
-			sets["person"][f["ow"]]++
 			if st == Waiting {
 				put("waiting", id, f["ar"])
+			} else {
+				sets["person"][f["ow"]]++
 			}
 		}
 		for _, code := range TimerCodes {

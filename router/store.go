@@ -254,7 +254,7 @@ type Derived struct {
 	Head      int64
 	Counts    map[string]int64
 	Turns     map[string]Turns
-	Untouched map[string]int64  // per person
+	Untouched map[string]int64  // per person, without what is only held
 	ByArrival map[string]int64  // untouched leads, start of the clock in ms
 	ByDue     map[string]int64  // untouched leads, deadline in ms
 	Waiting   map[string]int64  // held leads, arrival in ms

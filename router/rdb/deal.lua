@@ -55,8 +55,8 @@ if held then
   redis.call('ZREM', WAIT, R.id)
   if R.kind == 'dealt' then redis.call('HSET', META, 'wl', int(now)) end
 end
-if f[5] then -- its clock to an attempt runs: it counts as untouched with its owner
-  redis.call('HINCRBY', UNT, f[3], -1)
+if f[5] then -- its clock to an attempt runs: it counts as untouched with its owner, unless it was held
+  if not held then redis.call('HINCRBY', UNT, f[3], -1) end
   redis.call('HINCRBY', UNT, owner, 1)
 end
 save_people()

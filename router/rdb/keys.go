@@ -9,7 +9,7 @@ import "strings"
 //	lf:{STORE}:ev      stream  the events, id SEQ-0; trimmed by sealing alone
 //	lf:{STORE}:rot     hash    person -> pass|last|eligible|turns|since|gen
 //	lf:{STORE}:hand    hash    person -> status|until|by, set by hand; cleared when it runs out
-//	lf:{STORE}:unt     hash    person -> untouched leads owned
+//	lf:{STORE}:unt     hash    person -> untouched leads owned, those that are only held left out
 //	lf:{STORE}:cnt     hash    counter -> value, names in router
 //	lf:{STORE}:src     hash    source -> 1, those that became labels; bounded by the configuration
 //	lf:{STORE}:last    hash    source label -> arrival of its last lead in ms

@@ -450,6 +450,79 @@ func TestCopiesAreKeptAndStrangersDealt(t *testing.T) {
 	routertest.Want(t, "stranger's owner", got.Owner, "bob")
 }
 
+// A copy of what was made void came in as a new lead, and cost a turn again.
+func TestCopyOfVoidIsNoLead(t *testing.T) {
+	b := floorOf(t, "alice", "bob")
+	void := b.Arrive(routertest.Arrival(1, b.Clock.Now())).Lead
+	if _, err := b.Log(t.Context(), void, router.Entry{Kind: router.KindVoid, Reason: "spam"}); err != nil {
+		t.Fatal(err)
+	}
+	before := turns(b)
+	again := func(n int) *router.Arrival {
+		a := routertest.Arrival(1, b.Clock.Now())
+		a.Token, a.Place = fmt.Sprintf("again-%d", n), fmt.Sprintf("leads/1/90%d", n)
+		return a
+	}
+	b.Clock.Add(24 * time.Hour)
+	got := b.Arrive(again(1))
+	routertest.Want(t, "the same id", got.Disposition, router.DispositionDuplicate)
+	routertest.Want(t, "its lead", got.Lead, void)
+	for who, p := range turns(b) {
+		routertest.Want(t, "turns of "+who, p.Turns, before[who].Turns)
+	}
+
+	// Another enquiry of theirs is a lead, though the last one was none; what says that it was sent before belongs to what was a lead.
+	asks := again(2)
+	asks.Enquiry.IDs, asks.Enquiry.Customer.Comments = nil, "a real question"
+	lives := b.Arrive(asks)
+	routertest.Want(t, "another enquiry", lives.Disposition, router.DispositionNew)
+	resend := again(3)
+	resend.Enquiry.IDs, resend.Enquiry.Status, resend.Enquiry.Customer.Comments = nil, "resend", "sent once more"
+	got = b.Arrive(resend)
+	routertest.Want(t, "a resend", got.Disposition, router.DispositionDuplicate)
+	routertest.Want(t, "its lead", got.Lead, lives.Lead)
+}
+
+// Of a customer who writes again and again, a copy of the first mail was taken for a new one.
+func TestCopyIsFoundBehindManyTouches(t *testing.T) {
+	b := floorOf(t, "alice")
+	id := b.Arrive(routertest.Arrival(1, b.Clock.Now())).Lead
+	for n := range 80 {
+		a := routertest.Arrival(1, b.Clock.Now())
+		a.Token, a.Place, a.Enquiry.IDs, a.Enquiry.Customer.Comments = fmt.Sprint("again-", n), fmt.Sprint("leads/1/", 900+n), nil, fmt.Sprint("question ", n)
+		routertest.Want(t, "again", b.Arrive(a).Disposition, router.DispositionTouch)
+	}
+	b.Clock.Add(time.Hour)
+	a := routertest.Arrival(1, b.Clock.Now())
+	a.Token, a.Place = "copy", "leads/2/1"
+	got := b.Arrive(a)
+	routertest.Want(t, "a copy of the first", got.Disposition, router.DispositionDuplicate)
+	routertest.Want(t, "its lead", got.Lead, id)
+}
+
+// The holder of leads that wait is on the floor too where there are no managers: held leads filled the holder's cap, and nobody could be dealt
+// to any more.
+func TestHeldIsNotUntouchedByTheHolder(t *testing.T) {
+	b := floorOf(t, "alice", "bob")
+	b.Home.Managers = nil
+	b.Home.Roster[0].MaxUntouched = 1
+	set(b, "alice", router.Off)
+	set(b, "bob", router.Off)
+	for range 3 {
+		got := b.Arrive(b.Next())
+		routertest.Want(t, "holder", got.Owner, "alice")
+		routertest.Want(t, "state", got.State, router.Waiting)
+	}
+	set(b, "alice", router.On)
+	f, err := b.Figures(t.Context(), b.Home.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	routertest.Want(t, "waiting", f.Waiting, 2)
+	routertest.Want(t, "untouched of the holder", f.PersonUntouched["alice"], 1)
+	routertest.Want(t, "untouched", f.Untouched, 3)
+}
+
 // A customer of several leads that are over belongs to who had the last of them, not the first.
 func TestReturnsToTheLastOwner(t *testing.T) {
 	b := floorOf(t, "alice", "bob", "carl")

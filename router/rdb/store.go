@@ -371,10 +371,10 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 	for letter := range b {
 		move(letter, b[letter], a[letter])
 	}
-	if before.Untouched() {
+	if before.State == router.Untouched {
 		unt[before.Owner]--
 	}
-	if after.Untouched() {
+	if after.State == router.Untouched {
 		unt[after.Owner]++
 	}
 	for p, n := range unt {

@@ -74,37 +74,42 @@ local function arrival(disposition)
 end
 local prints = R.idp .. '|' .. R.cop
 
-local alive, former
+-- A copy is kept beside the arrival that it repeats, whether that lead lives, is over or was void; what only says of itself that it was sent
+-- before, beside the first that was a lead. Of a lead's arrivals the first and the newest 63 are looked at.
+local alive, former, beside, first
 for _, id in ipairs(matches) do
   local key, record = cand(declared[id])
   local f = redis.call('HMGET', key, 'st', 'ar', 'la', 'ow', 'n')
-  if f[1] and f[1] ~= 'void' then
-    local closed = f[1] == 'sold' or f[1] == 'lost'
-    local lives = not closed and now - tonumber(f[2]) <= R.created and now - tonumber(f[3]) <= R.active
-    -- the same enquiry again repeats the one it is kept beside, whether that lead lives or not
-    local n = tonumber(f[5])
-    local repeats = R.resend
-    for i = n, math.max(1, n - 20), -1 do
-      if repeats then break end
-      local t = redis.call('HMGET', key, 't' .. i, 'q' .. i)
-      local at = string.match(t[1], '^(%d+)|')
-      local ids, content = string.match(t[2] or '|', '^([^|]*)|([^|]*)$')
-      if R.idp ~= '' and ids == R.idp then repeats = true
-      elseif R.cop ~= '' and content == R.cop and math.abs(R.at - tonumber(at)) <= R.same then repeats = true end
+  if f[1] then
+    local void, closed = f[1] == 'void', f[1] == 'sold' or f[1] == 'lost'
+    local x = {id = id, key = key, record = record, n = tonumber(f[5]), owner = f[4], state = f[1]}
+    local names = {'t1', 'q1'}
+    for i = math.max(2, x.n - 62), x.n do names[#names + 1] = 't' .. i; names[#names + 1] = 'q' .. i end
+    local v = redis.call('HMGET', key, unpack(names))
+    for i = 1, #names, 2 do
+      local at = string.match(v[i] or '', '^(%d+)|')
+      local ids, content = string.match(v[i + 1] or '', '^([^|]*)|([^|]*)$')
+      if at and ids and (R.idp ~= '' and ids == R.idp or R.cop ~= '' and content == R.cop and math.abs(R.at - tonumber(at)) <= R.same) then beside = x end
     end
-    if repeats then
-      local set = {['t' .. (n + 1)] = arrival('duplicate'), n = int(n + 1)}
-      count('dup|' .. label)
-      local s = event('duplicate', id, R.by, set)
-      redis.call('HSET', key, 'v', int(s), 't' .. (n + 1), set['t' .. (n + 1)], 'n', set.n, 'q' .. (n + 1), prints)
-      redis.call('HSET', record, 'r' .. (n + 1), ARGV[2])
-      remember('d', id)
-      flush()
-      return answer({d = 'duplicate', lead = id, owner = f[4], state = f[1], seq = s})
+    if beside then break end
+    if not first or first.state == 'void' and not void then first = x end
+    if not void then
+      if not alive and not closed and now - tonumber(f[2]) <= R.created and now - tonumber(f[3]) <= R.active then alive = x end
+      if not former then former = f[4] end
     end
-    if lives and not alive then alive = {id = id, key = key, record = record, n = n} end
-    if not former then former = f[4] end
   end
+end
+beside = beside or R.resend and first
+if beside then
+  local n = int(beside.n + 1)
+  local t = arrival('duplicate')
+  count('dup|' .. label)
+  local s = event('duplicate', beside.id, R.by, {['t' .. n] = t, n = n})
+  redis.call('HSET', beside.key, 'v', int(s), 't' .. n, t, 'n', n, 'q' .. n, prints)
+  redis.call('HSET', beside.record, 'r' .. n, ARGV[2])
+  remember('d', beside.id)
+  flush()
+  return answer({d = 'duplicate', lead = beside.id, owner = beside.owner, state = beside.state, seq = s})
 end
 
 -- 3. the same customer while their lead lives: a touch. No turn, the same owner; where the owner is off, the next in turn covers.
@@ -220,8 +225,7 @@ redis.call('HSET', RECORD, 'r1', ARGV[2])
 redis.call('ZADD', LEADS, int(R.at), R.id)
 redis.call('ZADD', UA, int(R.at), R.id)
 if R.due > 0 then redis.call('ZADD', UD, int(R.due), R.id) end
-redis.call('HINCRBY', UNT, owner, 1)
-if state == 'waiting' then redis.call('ZADD', WAIT, int(R.at), R.id) end
+if state == 'waiting' then redis.call('ZADD', WAIT, int(R.at), R.id) else redis.call('HINCRBY', UNT, owner, 1) end
 set_timers(R.id, timers)
 redis.call('HSET', LAST, label, int(R.at))
 print_(R.id)

@@ -387,13 +387,12 @@ func (y *year) back(s step, now time.Time) func(*router.Router) error {
 	return y.take(m)
 }
 
-// disputed are the arrivals on which the law can be read in two ways, and which are left out: a copy of what was void, or of what lies
-// further back than is looked; a touch that is read after a try that came later than it; and, where re-dealing is on, a touch after which
-// an owner who was picked, or is a manager, or still works on the lead, lets the new enquiry lie.
+// disputed are the arrivals on which the law can be read in two ways, and which are left out: a touch that is read after a try that came
+// later than it; and, where re-dealing is on, a touch after which an owner who was picked, or is a manager, or still works on the lead, lets
+// the new enquiry lie.
 func (y *year) disputed(m *mail, now time.Time) bool {
 	if m.copy {
-		l := y.first[m.customer]
-		return l.Void || l.Touches > 15
+		return false
 	}
 	l := y.m.Lives(m.customer, now)
 	if l == nil || l.Untouched() {
@@ -408,11 +407,10 @@ func (y *year) copied(s step, now time.Time) func(*router.Router) error {
 		return nil
 	}
 	customer := max(1, y.customers-int(s.B)%200)
-	m := &mail{customer: customer, at: now, copy: true}
-	if y.first[customer] == nil || y.disputed(m, now) {
+	if y.first[customer] == nil {
 		return nil
 	}
-	m = y.mail(customer, now)
+	m := y.mail(customer, now)
 	m.copy = true
 	return y.take(m)
 }

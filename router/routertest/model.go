@@ -219,7 +219,7 @@ func (m *Model) index(l *ModelLead) {
 		m.untouched[l.countedUnder]--
 		l.countedUnder = ""
 	}
-	if l.untouched {
+	if l.untouched && !l.Held { // who holds it need not touch it
 		m.untouched[l.Owner]++
 		l.countedUnder = l.Owner
 	}
@@ -242,7 +242,7 @@ func (l *ModelLead) Working(now time.Time) bool {
 	return !l.LastTry.IsZero() && now.Sub(l.LastTry) < attemptProtects || !l.LastContact.IsZero() && now.Sub(l.LastContact) < contactProtects
 }
 
-// Untouched is how many untouched leads somebody owns or holds.
+// Untouched is how many untouched leads somebody owns and does not only hold.
 func (m *Model) Untouched(id string) int { return m.untouched[id] }
 
 // Held is how many leads wait for somebody to come on.

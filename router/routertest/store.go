@@ -301,7 +301,8 @@ var suite = map[string]func(*testing.T, benchFor){
 			b.Clock.Add(time.Second)
 		}
 		Want(t, "waiting", b.figures().Waiting, 3)
-		Want(t, "untouched of the manager", b.figures().PersonUntouched["mia"], 3)
+		Want(t, "untouched", b.figures().Untouched, 3)
+		Want(t, "untouched of the manager", b.figures().PersonUntouched["mia"], 0)
 		b.set("bob", router.On)
 		Want(t, "waiting", b.figures().Waiting, 2)
 		late := b.Arrive(b.Next()) // must not pass those who wait

@@ -42,6 +42,9 @@ type Arrival struct {
 	Named   string // the salesperson whom a trusted source names
 	Message string // the mail's Message-ID, for threads
 	Note    string
+	// History says that it came before the store worked with the daemon: it is recorded for who the customer is and was with, and never
+	// dealt, told or timed.
+	History bool
 }
 
 // Disposition is what an arrival turned out to be.
@@ -53,6 +56,7 @@ const (
 	DispositionTouch     Disposition = "touch"
 	DispositionDuplicate Disposition = "duplicate"
 	DispositionReplay    Disposition = "replay"
+	DispositionHistory   Disposition = "history" // of a touch: recorded as history; its arrival is told as new or touch
 )
 
 // Slug turns a name into a source: at most 40 of [a-z0-9-], or "unknown".

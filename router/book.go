@@ -303,7 +303,9 @@ func (v *Verification) compare(b *Book, live *Derived) {
 	}
 	for id, f := range b.Leads {
 		put("arrival", id, f["ar"])
-		received[CountReceived+"|"+f["sl"]]++
+		if f["hy"] == "" {
+			received[CountReceived+"|"+f["sl"]]++
+		}
 		if st := State(f["st"]); st == Waiting || st == Untouched {
 			put("untouched", id, f["ra"])
 			put("deadline", id, f["dl"])

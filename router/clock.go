@@ -32,12 +32,13 @@ func live(touches []Touch, evidence []Evidence) life {
 	type moment struct {
 		at    time.Time
 		touch bool
+		past  bool
 		ev    Evidence
 	}
 	var moments []moment
 	for _, t := range touches {
 		if t.Disposition != DispositionDuplicate {
-			moments = append(moments, moment{at: t.At, touch: true})
+			moments = append(moments, moment{at: t.At, touch: true, past: t.Disposition == DispositionHistory})
 		}
 	}
 	for _, e := range evidence {
@@ -58,12 +59,14 @@ func live(touches []Touch, evidence []Evidence) life {
 		return cmp.Compare(a.ev.Seq, b.ev.Seq)
 	})
 
-	l := life{state: Untouched}
+	l := life{state: History}
 	for _, m := range moments {
 		l.activity = m.at
-		if m.touch {
+		switch {
+		case m.past: // it starts no clock
+		case m.touch:
 			l.arrive(m.at)
-		} else {
+		default:
 			l.witness(m.ev)
 		}
 	}

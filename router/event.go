@@ -32,6 +32,7 @@ const (
 	KindNamed     Kind = "named"     // a new lead to whom a trusted source named
 	KindTouch     Kind = "touch"     // a later enquiry of a customer whose lead lives
 	KindDuplicate Kind = "duplicate" // the same enquiry again
+	KindRecorded  Kind = "recorded"  // an enquiry of before, written down as history
 	KindAssigned  Kind = "assigned"  // a manual pick
 	KindRedealt   Kind = "redealt"   // untouched too long: to the next
 	KindEscalated Kind = "escalated" // re-deals used up: to a manager

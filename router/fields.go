@@ -25,6 +25,7 @@ import (
 //	q1..qn        what repetitions are recognised by: print of ids|print of content; in no event, since it is made from what is personal
 //	e<event>      evidence: kind|at|by|channel|how|outcome|reason|undone
 //	fg            1 once forgotten
+//	hy            1 while all its arrivals are history
 type Fields map[string]string
 
 // told says whether a field of a lead is told by events.
@@ -92,6 +93,9 @@ func (l *Lead) Fields() Fields {
 	if !l.Personal {
 		f["fg"] = "1"
 	}
+	if l.Past {
+		f["hy"] = "1"
+	}
 	for k, v := range f {
 		if v == "" {
 			delete(f, k)
@@ -140,6 +144,7 @@ func LeadFromFields(store, id string, version int64, f Fields) (*Lead, error) {
 		Redeals:  int(d.int("rn")),
 		Charged:  Charge{Person: f["cp"], Cost: d.int("cc")},
 		Personal: f["fg"] == "",
+		Past:     f["hy"] != "",
 		Stops:    map[Clock]Stop{},
 	}
 	if t := d.time("as"); !t.IsZero() {

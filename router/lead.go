@@ -10,6 +10,7 @@ type State string
 
 // The states of a lead, in the order of its life.
 const (
+	History     State = "history" // recorded from before: nobody was asked to answer it
 	Waiting     State = "waiting" // nobody was on; a manager holds it
 	Untouched   State = "untouched"
 	Attempted   State = "attempted"
@@ -23,7 +24,7 @@ const (
 )
 
 // States lists every State.
-var States = []State{Waiting, Untouched, Attempted, Responded, Contacted, Appointment, Shown, Sold, Lost, Void}
+var States = []State{History, Waiting, Untouched, Attempted, Responded, Contacted, Appointment, Shown, Sold, Lost, Void}
 
 // Valid says whether s is one of the states.
 func (s State) Valid() bool { return s.rank() >= 0 }
@@ -87,6 +88,7 @@ type Lead struct {
 	Picked   bool       `json:"-"` // by hand: the rotation never takes it away
 	Charged  Charge     `json:"-"` // the turn that it cost, given back when it is void
 	Personal bool       `json:"-"` // false once forgotten
+	Past     bool       `json:"-"` // all its arrivals are history: the customer's next is dealt
 }
 
 // Milestones are the first times that a lead reached each step. They stay when a later enquiry starts the clocks anew.

@@ -375,6 +375,7 @@ func (f *Rooftop) closing(t time.Time) time.Time {
 // Counter names are joined by "|"; the first part says what is counted.
 const (
 	CountReceived     = "recv" // |source
+	CountHistory      = "hist" // |source: leads recorded as history
 	CountTouches      = "touch"
 	CountDuplicates   = "dup"
 	CountVoid         = "void"

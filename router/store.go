@@ -121,6 +121,7 @@ type Take struct {
 	Managers     []string
 	Windows      Duplicates
 	AfterHours   bool
+	History      bool // recorded alone: the owner of a new lead is Named, else Holder
 }
 
 // Taken is the decision on an arrival.

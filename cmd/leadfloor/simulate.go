@@ -251,7 +251,7 @@ func (t *tally) apply(e router.Event) {
 		return
 	}
 	had, known := t.owner[e.Lead]
-	if !known && e.Set["fe"] == "" {
+	if !known && e.Set["ar"] == "" {
 		return
 	}
 	switch e.Kind {

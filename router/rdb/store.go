@@ -227,6 +227,9 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 		Channel: t.Channel, Source: t.Source, Desk: t.Desk, ArrivedAt: t.At, Activity: t.At, Personal: true,
 		Running: router.Running{Attempt: t.At, Response: t.At, Contact: t.At},
 	}
+	if t.History {
+		proto.Running = router.Running{}
+	}
 	if !t.Due.IsZero() {
 		proto.DueAt = &t.Due
 	}
@@ -245,7 +248,7 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 		"now": t.Now.UnixMilli(), "at": t.At.UnixMilli(), "id": t.LeadID, "ch": t.Channel, "src": t.Source, "known": known,
 		"smax": max(0, t.MaxSources-len(t.Known)), "desk": t.Desk, "fixed": t.Fixed, "named": t.Named, "by": t.By, "actor": t.Actor,
 		"resend": t.Resend, "idp": t.IDPrint, "cop": t.ContentPrint, "holder": t.Holder, "managers": managers, "rostered": rostered,
-		"due": 0, "timers": t.Timers.ByCode(), "bucket": t.Bucket, "waited": int64(t.Waited * 1000), "closed": t.AfterHours,
+		"due": 0, "timers": t.Timers.ByCode(), "bucket": t.Bucket, "waited": int64(t.Waited * 1000), "closed": t.AfterHours, "past": t.History,
 		"created": t.Windows.CreatedWithin.Milliseconds(), "active": t.Windows.ActiveWithin.Milliseconds(), "same": t.Windows.SameEnquiryWithin.Milliseconds(),
 	}.floor(t.Floor, t.CatchUp)
 	if !t.Due.IsZero() {

@@ -49,7 +49,8 @@ end
 local label = R.src
 if not R.known then
   if redis.call('HEXISTS', SRC, R.src) == 0 then
-    if redis.call('HLEN', SRC) < R.smax then redis.call('HSET', SRC, R.src, '1') else label = 'other' end
+    -- The past takes no label from the sources of the present.
+    if not R.past and redis.call('HLEN', SRC) < R.smax then redis.call('HSET', SRC, R.src, '1') else label = 'other' end
   end
 end
 
@@ -76,13 +77,16 @@ local prints = R.idp .. '|' .. R.cop
 
 -- A copy is kept beside the arrival that it repeats, whether that lead lives, is over or was void; what only says of itself that it was sent
 -- before, beside the first that was a lead. Of a lead's arrivals the first and the newest 63 are looked at.
+-- What is recorded of the past joins the lead that lived then.
+local when = R.past and R.at or now
 local alive, former, beside, first
 for _, id in ipairs(matches) do
   local key, record = cand(declared[id])
-  local f = redis.call('HMGET', key, 'st', 'ar', 'la', 'ow', 'n')
+  local f = redis.call('HMGET', key, 'st', 'ar', 'la', 'ow', 'n', 'hy', 'pk')
   if f[1] then
-    local void, closed = f[1] == 'void', f[1] == 'sold' or f[1] == 'lost'
-    local x = {id = id, key = key, record = record, n = tonumber(f[5]), owner = f[4], state = f[1]}
+    local void, closed = f[1] == 'void', (f[1] == 'sold' or f[1] == 'lost') and not (R.past and when <= tonumber(f[3]))
+    local x = {id = id, key = key, record = record, n = tonumber(f[5]), owner = f[4], state = f[1], ar = tonumber(f[2]), la = tonumber(f[3]), past = f[6]}
+    x.nobodys = f[6] and not f[7] -- recorded, and nobody ever had it
     local names = {'t1', 'q1'}
     for i = math.max(2, x.n - 62), x.n do names[#names + 1] = 't' .. i; names[#names + 1] = 'q' .. i end
     local v = redis.call('HMGET', key, unpack(names))
@@ -94,8 +98,8 @@ for _, id in ipairs(matches) do
     if beside then break end
     if not first or first.state == 'void' and not void then first = x end
     if not void then
-      if not alive and not closed and now - tonumber(f[2]) <= R.created and now - tonumber(f[3]) <= R.active then alive = x end
-      if not former then former = f[4] end
+      if not alive and not closed and when - x.ar <= R.created and when - x.la <= R.active and x.ar - when <= R.active then alive = x end
+      if not former and not x.nobodys then former = f[4] end
     end
   end
 end
@@ -103,7 +107,7 @@ beside = beside or R.resend and first
 if beside then
   local n = int(beside.n + 1)
   local t = arrival('duplicate')
-  count('dup|' .. label)
+  if not R.past then count('dup|' .. label) end
   local s = event('duplicate', beside.id, R.by, {['t' .. n] = t, n = n})
   redis.call('HSET', beside.key, 'v', int(s), 't' .. n, t, 'n', n, 'q' .. n, prints)
   redis.call('HSET', beside.record, 'r' .. n, ARGV[2])
@@ -112,8 +116,38 @@ if beside then
   return answer({d = 'duplicate', lead = beside.id, owner = beside.owner, state = beside.state, seq = s})
 end
 
+-- The past is recorded: nobody is dealt it, told of it or timed by it.
+if R.past then
+  local lead, key, record, n = R.id, LEAD, RECORD, 1
+  local set
+  local write = {}
+  if alive then
+    lead, key, record, n = alive.id, alive.key, alive.record, alive.n + 1
+    set = {}
+    if alive.past then
+      set.la = int(math.max(R.at, alive.la))
+      if R.at < alive.ar then set.ar = int(R.at) end
+    end
+  else
+    set = {sl = label, ow = R.named ~= '' and R.named or R.holder, st = 'history', hy = '1', fe = int(seq + 1)}
+    if R.named ~= '' then set.pk = '1' end
+    count('hist|' .. label)
+    for i = 6, #ARGV do write[#write + 1] = ARGV[i] end
+  end
+  set['t' .. n], set.n = arrival('history'), int(n)
+  local s = event('recorded', lead, R.by, alive and set or ARGV[5] .. ',' .. string.sub(cjson.encode(set), 2))
+  for name, v in pairs(set) do write[#write + 1] = name; write[#write + 1] = v end
+  redis.call('HSET', key, 'v', int(s), 'q' .. n, prints, unpack(write))
+  redis.call('HSET', record, 'r' .. n, ARGV[2])
+  if not alive or set.ar then redis.call('ZADD', LEADS, int(R.at), lead) end
+  print_(lead)
+  remember(alive and 't' or 'n', lead)
+  flush()
+  return answer({d = alive and 'touch' or 'new', lead = lead, owner = set.ow, state = set.st, seq = s})
+end
+
 -- 3. the same customer while their lead lives: a touch. No turn, the same owner; where the owner is off, the next in turn covers.
-if alive then
+if alive and not alive.nobodys then
   local f = redis.call('HMGET', alive.key, 'ow', 'st', 'ra', 'rr', 'rc', 'td', 'sl', 'la', 'tp', 'pk')
   local owner, state = f[1], f[2]
   local set = {['t' .. (alive.n + 1)] = arrival('touch'), n = int(alive.n + 1), la = int(math.max(R.at, tonumber(f[8])))}
@@ -140,6 +174,13 @@ if alive then
     timers.d, timers.p = R.timers.d, R.timers.p
   end
   if not f[5] then set.rc = int(R.at) end
+  if alive.past then -- recorded until now, with its owner
+    set.hy, set.sl, set.ar, set.as = '', label, int(R.at), int(now)
+    count('recv|' .. label)
+    count('asg|' .. owner)
+    redis.call('HDEL', alive.key, 'hy')
+    redis.call('ZADD', LEADS, set.ar, alive.id)
+  end
   for code, at in pairs(timers) do set['t' .. code] = int(at) end
   count('touch|' .. label)
   if R.closed then count('closed|' .. label) end
@@ -174,7 +215,9 @@ if alive then
   return answer({d = 'touch', lead = alive.id, owner = owner, cover = set.cb, state = state, seq = s})
 end
 
--- 4. a new lead
+-- 4. a new lead, or one that nobody ever had: its arrival is this one, those that were recorded stand beside it
+local lead, n = R.id, 1
+if alive then lead, n, LEAD, RECORD, former = alive.id, alive.n + 1, alive.key, alive.record, nil end
 muster()
 stand()
 local kind, owner, cost, cover, i, out = 'dealt', nil, nil, nil, nil, nil
@@ -201,7 +244,13 @@ else
   end
 end
 
-local set = {sl = label, ow = owner, st = state, t1 = arrival('new'), fe = int(seq + 1)}
+local set = {sl = label, ow = owner, st = state, ['t' .. n] = arrival(alive and 'touch' or 'new'), n = int(n)}
+if alive then
+  set.hy, set.la = '', int(math.max(R.at, alive.la))
+  redis.call('HDEL', LEAD, 'hy')
+else
+  set.fe = int(seq + 1)
+end
 if cover then set.cb = cover.id end
 local timers = {d = R.timers.d}
 if state ~= 'waiting' then
@@ -216,20 +265,20 @@ for code, at in pairs(timers) do set['t' .. code] = int(at) end
 count('recv|' .. label)
 count('touch|' .. label)
 if R.closed then count('closed|' .. label) end
-local s = event(kind, R.id, R.by, ARGV[5] .. ',' .. string.sub(cjson.encode(set), 2), deal_json({to = owner, cover = cover and cover.id, cost = cost, reason = reason, ['in'] = i, out = out}))
-local write = {'v', int(s), 'q1', prints}
-for name, v in pairs(set) do write[#write + 1] = name; write[#write + 1] = v end
-for n = 6, #ARGV do write[#write + 1] = ARGV[n] end
+local s = event(kind, lead, R.by, ARGV[5] .. ',' .. string.sub(cjson.encode(set), 2), deal_json({to = owner, cover = cover and cover.id, cost = cost, reason = reason, ['in'] = i, out = out}))
+local write = {'v', int(s), 'q' .. n, prints}
+for i = 6, #ARGV do write[#write + 1] = ARGV[i] end
+for name, v in pairs(set) do if v ~= '' then write[#write + 1] = name; write[#write + 1] = v end end
 redis.call('HSET', LEAD, unpack(write))
-redis.call('HSET', RECORD, 'r1', ARGV[2])
-redis.call('ZADD', LEADS, int(R.at), R.id)
-redis.call('ZADD', UA, int(R.at), R.id)
-if R.due > 0 then redis.call('ZADD', UD, int(R.due), R.id) end
-if state == 'waiting' then redis.call('ZADD', WAIT, int(R.at), R.id) else redis.call('HINCRBY', UNT, owner, 1) end
-set_timers(R.id, timers)
+redis.call('HSET', RECORD, 'r' .. n, ARGV[2])
+redis.call('ZADD', LEADS, int(R.at), lead)
+redis.call('ZADD', UA, int(R.at), lead)
+if R.due > 0 then redis.call('ZADD', UD, int(R.due), lead) end
+if state == 'waiting' then redis.call('ZADD', WAIT, int(R.at), lead) else redis.call('HINCRBY', UNT, owner, 1) end
+set_timers(lead, timers)
 redis.call('HSET', LAST, label, int(R.at))
-print_(R.id)
-remember('n', R.id)
+print_(lead)
+remember(alive and 't' or 'n', lead)
 save_people()
 flush()
-return answer({d = 'new', lead = R.id, owner = owner, cover = cover and cover.id or '', state = state, seq = s})
+return answer({d = alive and 'touch' or 'new', lead = lead, owner = owner, cover = cover and cover.id or '', state = state, seq = s})

@@ -1,0 +1,155 @@
+package routertest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"leadfloor/router"
+)
+
+// past is the n-th customer's enquiry of some days ago, as an archive has it.
+func past(b *Bench, n, days int) *router.Arrival {
+	a := Arrival(n, b.Clock.Now().AddDate(0, 0, -days))
+	a.Token, a.Place, a.History = fmt.Sprintf("archive-%d-%d/0", n, days), fmt.Sprintf("archive/%d/%d", n, days), true
+	a.Enquiry.IDs = nil
+	a.Enquiry.Customer.Comments = fmt.Sprint(days, " days ago")
+	return a
+}
+
+// writes is the n-th customer's next mail.
+func writes(b *Bench, n int) *router.Arrival {
+	a := Arrival(n, b.Clock.Now())
+	a.Token, a.Place, a.Enquiry.IDs, a.Enquiry.Customer.Comments = fmt.Sprint("next/", n), fmt.Sprint("leads/1/9", n), nil, "still for sale?"
+	return a
+}
+
+func (b *Bench) lead(id string) *router.Lead {
+	b.T.Helper()
+	l, err := b.Lead(b.T.Context(), id)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return l
+}
+
+// keeping is the part of the suite on what is kept: history, and what is erased.
+var keeping = map[string]func(*testing.T, benchFor){
+	"history is recorded, and nobody is dealt it, told or timed": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		b.Home.Sources = router.Sources{Known: []string{"cargurus"}, Max: 3}
+		a := past(b, 1, 40)
+		got := b.Arrive(a)
+		Want(t, "disposition", got.Disposition, router.DispositionNew)
+		Want(t, "state", got.State, router.History)
+		Want(t, "owner", got.Owner, "mia")
+		Want(t, "again", b.Arrive(a).Disposition, router.DispositionNew)
+		a.Place, a.History = "leads/1/1", false
+		Want(t, "the same mail in the mailbox", b.Arrive(a).Disposition, router.DispositionReplay)
+		later := b.Arrive(past(b, 1, 30))
+		Want(t, "the customer's next of then", later.Disposition, router.DispositionTouch)
+		Want(t, "its lead", later.Lead, got.Lead)
+		Want(t, "the customer's first of then", b.Arrive(past(b, 1, 60)).Disposition, router.DispositionTouch)
+		Want(t, "years before", b.Arrive(past(b, 1, 600)).Disposition, router.DispositionNew)
+		b.Clock.Add(24 * time.Hour)
+		b.tick()
+
+		l := b.lead(got.Lead)
+		Want(t, "arrived", l.ArrivedAt, b.Clock.Now().AddDate(0, 0, -61))
+		Want(t, "clocks", l.Running, router.Running{})
+		Want(t, "due", l.DueAt == nil, true)
+		f := b.figures()
+		Want(t, "untouched", f.Untouched, 0)
+		Want(t, "of the manager", f.PersonUntouched["mia"], 0)
+		Want(t, "waiting", f.Waiting, 0)
+		Want(t, "labels", fmt.Sprint(f.Labels), "[]")
+		Want(t, "history", f.Counts["hist|other"], 2)
+		for _, name := range []string{"recv", "touch", "dup", "due", "miss"} {
+			for _, label := range []string{"autotrader", "other"} {
+				Want(t, name, f.Counts[name+"|"+label], 0)
+			}
+		}
+		Want(t, "turns", f.Turns["alice"].Turns+f.Turns["bob"].Turns, 0)
+		Want(t, "last lead", len(f.LastLead), 0)
+	},
+	"a customer of the past who writes is dealt": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		b.Arrive(b.Next())
+		recorded := b.Arrive(past(b, 7, 40))
+		got := b.Arrive(writes(b, 7))
+		Want(t, "disposition", got.Disposition, router.DispositionTouch)
+		Want(t, "lead", got.Lead, recorded.Lead)
+		Want(t, "owner", got.Owner, "bob")
+		Want(t, "state", got.State, router.Untouched)
+		l := b.lead(got.Lead)
+		Want(t, "arrived", l.ArrivedAt, b.Clock.Now())
+		Want(t, "touches", len(l.Touches), 2)
+		Want(t, "clock", l.Running.Attempt, b.Clock.Now())
+		Want(t, "untouched", b.figures().Untouched, 2)
+		Want(t, "received", b.figures().Counts["recv|autotrader"], 2)
+		Want(t, "next", b.Arrive(b.Next()).Owner, "alice")
+		b.Clock.Add(6 * time.Minute)
+		b.tick()
+		Want(t, "missed", b.figures().Counts["miss|autotrader"], 3)
+		late := b.Arrive(past(b, 7, 10)) // found in another archive
+		Want(t, "late", late.Disposition, router.DispositionTouch)
+		Want(t, "late lead", late.Lead, got.Lead)
+		Want(t, "clock", b.lead(got.Lead).Running.Attempt, l.Running.Attempt)
+		l = b.log(got.Lead, router.Entry{Kind: router.KindResponse})
+		Want(t, "response", l.Stops[router.ClockResponse].WallSeconds, 360)
+	},
+	"a customer of the past waits with the others": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		b.set("alice", router.Off)
+		first := b.Arrive(b.Next()).Lead
+		b.Arrive(past(b, 7, 40))
+		b.Clock.Add(time.Second)
+		got := b.Arrive(writes(b, 7))
+		Want(t, "state", got.State, router.Waiting)
+		Want(t, "owner", got.Owner, "mia")
+		b.set("alice", router.On)
+		Want(t, "first come", b.lead(first).Owner, "alice")
+		Want(t, "waits", b.lead(got.Lead).State, router.Waiting)
+		b.Clock.Add(time.Minute)
+		b.tick()
+		Want(t, "then dealt", b.lead(got.Lead).Owner, "alice")
+	},
+	"an owner of the past stays the owner": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		a := past(b, 7, 40)
+		a.Named = "bob"
+		named := b.Arrive(a)
+		picked := b.Arrive(past(b, 8, 40))
+		if _, err := b.Assign(t.Context(), picked.Lead, "bob", "sold them one before", "mia", "test"); err != nil {
+			t.Fatal(err)
+		}
+		for n, id := range map[int]string{7: named.Lead, 8: picked.Lead} {
+			got := b.Arrive(writes(b, n))
+			Want(t, "lead", got.Lead, id)
+			Want(t, "owner", got.Owner, "bob")
+			Want(t, "state", got.State, router.Untouched)
+		}
+		Want(t, "received", b.figures().Counts["recv|autotrader"], 2)
+		Want(t, "turns of bob: the pick", b.figures().Turns["bob"].Turns, 1)
+		dead := past(b, 9, 300)
+		dead.Named = "bob"
+		b.Arrive(dead)
+		got := b.Arrive(writes(b, 9))
+		Want(t, "after a dead lead", got.Disposition, router.DispositionNew)
+		Want(t, "former owner", got.Owner, "bob")
+		b.Arrive(past(b, 10, 300))
+		Want(t, "nobody's", b.Arrive(writes(b, 10)).Owner, "alice")
+	},
+	"what was done about history counts": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		id := b.Arrive(past(b, 7, 40)).Lead
+		l := b.log(id, router.Entry{Kind: router.KindAttempt, By: "alice", Channel: "call"})
+		Want(t, "state", l.State, router.Attempted)
+		if _, err := b.Correct(t.Context(), id, l.Evidence[0].Seq, "another's", "mia", "test"); err != nil {
+			t.Fatal(err)
+		}
+		Want(t, "taken back", b.lead(id).State, router.History)
+		b.log(id, router.Entry{Kind: router.KindSale, By: "alice"})
+		Want(t, "then bought", b.Arrive(writes(b, 7)).Disposition, router.DispositionNew)
+	},
+}

@@ -16,7 +16,7 @@ import (
 var house = map[string]rooms{
 	// The format.
 	"adf":      {foreign: []string{"golang.org/x/text", "golang.org/x/net/html/charset"}},
-	"adf/mail": {ours: []string{"adf"}, foreign: []string{"github.com/emersion/go-message", "github.com/emersion/go-msgauth", "golang.org/x/net/html", "golang.org/x/text"}},
+	"adf/mail": {ours: []string{"adf"}, foreign: []string{"github.com/emersion/go-message", "github.com/emersion/go-msgauth", "golang.org/x/net/html", "golang.org/x/net/idna", "golang.org/x/net/publicsuffix", "golang.org/x/text"}},
 
 	// The business.
 	"router":        {ours: []string{"router/hours"}, foreign: []string{"github.com/nyaruka/phonenumbers", "golang.org/x/text"}},

@@ -244,8 +244,10 @@ stores:
 
 // TestMainPath is the whole way on real servers: once undisturbed, once with the daemon killed in the middle.
 func TestMainPath(t *testing.T) {
+	t.Parallel()
 	for _, kills := range []int{0, 2} {
 		t.Run(fmt.Sprintf("%d kills", kills), func(t *testing.T) {
+			t.Parallel()
 			imap := mailtest.Dovecot(t)
 			server := routertest.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 			secret := filepath.Join(t.TempDir(), "imap.pw")
@@ -330,6 +332,7 @@ func ordered(mail, rest [][]byte) [][]byte {
 // TestIdleIsQuick measures how soon a mail that is delivered while the daemon idles has an owner. The poll comes once an hour, so whatever
 // comes sooner came by IDLE. What the server itself takes to notify is not ours: Dovecot bundles changes for half a second.
 func TestIdleIsQuick(t *testing.T) {
+	t.Parallel()
 	imap := mailtest.Dovecot(t)
 	server := routertest.StartRedis(t)
 	secret := filepath.Join(t.TempDir(), "imap.pw")

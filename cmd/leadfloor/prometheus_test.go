@@ -21,6 +21,7 @@ import (
 
 // TestPrometheusScrapes lets a real Prometheus scrape the real daemon, and asks it.
 func TestPrometheusScrapes(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"prometheus", "promtool"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("%s is not installed: apt-get install prometheus", tool)

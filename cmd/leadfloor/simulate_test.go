@@ -234,8 +234,10 @@ func busyStore(t testing.TB) *router.Rooftop {
 // On the same floor and by the same rules the replay is what happened: who got each lead first and has it at the end, every turn, and
 // every lead that was taken away. The books stay as they are.
 func TestSimulateSame(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			b := newBygone(t, seed, busyStore(t))
 			for range 400 {
 				b.between(20 * time.Second)

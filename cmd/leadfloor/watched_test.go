@@ -38,6 +38,7 @@ stores:
 // TestWatched has a real Prometheus and a real Alertmanager, on the files that are shipped, watch two daemons whose customer waits. The
 // alert must come on time and once, and nothing but the answer may end it: neither dead daemons nor a frozen or restarted Redis.
 func TestWatched(t *testing.T) {
+	t.Parallel()
 	imap := mailtest.Dovecot(t)
 	server := routertest.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	secret := filepath.Join(t.TempDir(), "imap.pw")

@@ -87,6 +87,11 @@ func (b *Book) deal(e Event) {
 			b.fault("event %d holds lead %s while %d people are eligible", e.Seq, e.Lead, len(d.In))
 		}
 	}
+	for who, cost := range d.Back {
+		t := b.Turns[who]
+		t.Pass, t.Since, t.Gen = max(0, t.Pass-cost), -1, b.gen
+		b.Turns[who] = t
+	}
 	if d.Cost == 0 {
 		return
 	}
@@ -97,11 +102,6 @@ func (b *Book) deal(e Event) {
 	}
 	if t.Gen != b.gen {
 		t.Since = 0
-	}
-	if d.Cost < 0 { // a turn given back
-		t.Pass, t.Since, t.Gen = max(0, t.Pass+d.Cost), -1, b.gen
-		b.Turns[d.To] = t
-		return
 	}
 	t.Pass, t.Last, t.Turns, t.Gen = t.Pass+d.Cost, e.Seq, t.Turns+1, b.gen
 	switch {

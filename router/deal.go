@@ -23,6 +23,7 @@ func (r *Router) Assign(ctx context.Context, id, to, reason, by, actor string) (
 	if len(reason) > 200 {
 		return nil, fault("reason", "longer than 200 bytes")
 	}
+	call := token()
 	return retry(ctx, func() (*Lead, error) {
 		l, err := r.store.Lead(ctx, id)
 		if err != nil {
@@ -32,7 +33,10 @@ func (r *Router) Assign(ctx context.Context, id, to, reason, by, actor string) (
 			return nil, fault("owner", "lead %s is closed as %s", id, l.State)
 		}
 		if l.Owner == to && l.State != Waiting {
-			return l, nil // asked for again, or already so
+			if l.Picked {
+				return l, nil // asked for again
+			}
+			return r.pin(ctx, l, call, reason, by, actor)
 		}
 		now := r.store.Now()
 		if _, err := r.store.Deal(ctx, store, &Dealing{
@@ -44,6 +48,21 @@ func (r *Router) Assign(ctx context.Context, id, to, reason, by, actor string) (
 		}
 		return r.store.Lead(ctx, id)
 	})
+}
+
+// pin makes a pick of the owner that a lead has: no turn, since nothing is dealt, and no clock starts anew; but the rotation takes it away no
+// more.
+func (r *Router) pin(ctx context.Context, l *Lead, call, reason, by, actor string) (*Lead, error) {
+	after := *l
+	after.Picked, after.Timers.Reassign = true, time.Time{}
+	now := r.store.Now()
+	if _, err := r.store.Put(ctx, l.Store, &Change{
+		Now: now, Token: call, Before: l, After: &after,
+		Event: Event{Kind: KindAssigned, At: now, Lead: l.ID, By: by, Actor: actor, Deal: &Deal{To: l.Owner, Reason: reason}},
+	}); err != nil {
+		return nil, err
+	}
+	return r.store.Lead(ctx, l.ID)
 }
 
 func (f *Rooftop) onRoster(id string) bool {

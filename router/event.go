@@ -64,6 +64,7 @@ type Deal struct {
 	To       string            `json:"to,omitempty"`
 	Cover    string            `json:"cover,omitempty"`    // who covers for an owner who is off
 	Cost     int64             `json:"cost,omitempty"`     // what the turn added to the pass of To; 0: no turn
+	Back     map[string]int64  `json:"back,omitempty"`     // turns given back: what each one's pass lost
 	Reason   string            `json:"reason,omitempty"`   // rotation, manual, returning customer, ...
 	In       map[string]int64  `json:"in,omitempty"`       // the floor-eligible and their passes before the turn
 	Out      map[string]string `json:"out,omitempty"`      // who was skipped, and for what

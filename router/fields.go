@@ -17,7 +17,7 @@ import (
 //	ra rr rc      start of the running clocks to attempt, response, contact
 //	tw td tp tr tx  timers: warn, due, person's due, reassign, closing time
 //	rn mi         re-deals, who missed it (joined by commas)
-//	cp cc         whose turn it cost, and the cost
+//	c.PERSON      what it cost that person's pass in turns
 //	pk            1 where its owner was picked by hand
 //	to            turnover: state|due|by|cause|outcome|reason
 //	xt xr xc      last stop of the clocks to attempt, response, contact: event|start|at|open ms|how|by
@@ -50,8 +50,8 @@ func (l *Lead) Fields() Fields {
 		"ow": l.Owner, "cb": l.CoveredBy, "st": string(l.State),
 		"ar": millis(l.ArrivedAt), "la": millis(l.Activity),
 		"ra": millis(l.Running.Attempt), "rr": millis(l.Running.Response), "rc": millis(l.Running.Contact),
-		"mi": strings.Join(l.Missed, ","), "cp": l.Charged.Person,
-		"n": strconv.Itoa(len(l.Touches)),
+		"mi": strings.Join(l.Missed, ","),
+		"n":  strconv.Itoa(len(l.Touches)),
 	}
 	if l.Assigned != nil {
 		f["as"] = millis(*l.Assigned)
@@ -68,8 +68,8 @@ func (l *Lead) Fields() Fields {
 	if l.Redeals > 0 {
 		f["rn"] = strconv.Itoa(l.Redeals)
 	}
-	if l.Charged.Cost != 0 {
-		f["cc"] = strconv.FormatInt(l.Charged.Cost, 10)
+	for who, cost := range l.Charged {
+		f["c."+who] = strconv.FormatInt(cost, 10)
 	}
 	l.Timers.fields(f)
 	if t := l.Turnover; t != nil {
@@ -142,7 +142,7 @@ func LeadFromFields(store, id string, version int64, f Fields) (*Lead, error) {
 		First:    d.int("fe"),
 		Picked:   f["pk"] != "",
 		Redeals:  int(d.int("rn")),
-		Charged:  Charge{Person: f["cp"], Cost: d.int("cc")},
+		Charged:  map[string]int64{},
 		Personal: f["fg"] == "",
 		Past:     f["hy"] != "",
 		Stops:    map[Clock]Stop{},
@@ -174,6 +174,9 @@ func LeadFromFields(store, id string, version int64, f Fields) (*Lead, error) {
 		l.Touches = append(l.Touches, Touch{N: int(i), At: d.millis(name, p[0]), Channel: Channel(p[1]), Source: p[2], Disposition: Disposition(p[3])})
 	}
 	for name, s := range f {
+		if who, ok := strings.CutPrefix(name, "c."); ok {
+			l.Charged[who] = d.number(name, s)
+		}
 		if name[0] == 'e' {
 			p := d.split(name, s, 8)
 			l.Evidence = append(l.Evidence, Evidence{

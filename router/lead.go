@@ -76,19 +76,19 @@ type Lead struct {
 	// DueAt is when a response to the latest enquiry is due, open hours reckoned; nil where no clock to it runs.
 	DueAt *time.Time `json:"due_at"`
 
-	First    int64      `json:"-"` // number of the event that made it
-	Version  int64      `json:"-"` // number of the last event that changed it
-	Label    string     `json:"-"` // its source as a metric label
-	Activity time.Time  `json:"-"` // the last arrival or human doing
-	Running  Running    `json:"-"`
-	Evidence []Evidence `json:"-"` // in the order of recording
-	Timers   Timers     `json:"-"`
-	Redeals  int        `json:"-"`
-	Missed   []string   `json:"-"` // who lost it by not touching it
-	Picked   bool       `json:"-"` // by hand: the rotation never takes it away
-	Charged  Charge     `json:"-"` // the turn that it cost, given back when it is void
-	Personal bool       `json:"-"` // false once forgotten
-	Past     bool       `json:"-"` // all its arrivals are history: the customer's next is dealt
+	First    int64            `json:"-"` // number of the event that made it
+	Version  int64            `json:"-"` // number of the last event that changed it
+	Label    string           `json:"-"` // its source as a metric label
+	Activity time.Time        `json:"-"` // the last arrival or human doing
+	Running  Running          `json:"-"`
+	Evidence []Evidence       `json:"-"` // in the order of recording
+	Timers   Timers           `json:"-"`
+	Redeals  int              `json:"-"`
+	Missed   []string         `json:"-"` // who lost it by not touching it
+	Picked   bool             `json:"-"` // by hand: the rotation never takes it away
+	Charged  map[string]int64 `json:"-"` // what it cost whose pass in turns, given back when it is void
+	Personal bool             `json:"-"` // false once forgotten
+	Past     bool             `json:"-"` // all its arrivals are history: the customer's next is dealt
 }
 
 // Milestones are the first times that a lead reached each step. They stay when a later enquiry starts the clocks anew.
@@ -132,12 +132,6 @@ type Timers struct {
 	PersonDue time.Time // the owner's own response is due, and counted
 	Reassign  time.Time // the lead goes to the next
 	Close     time.Time // closing time of a day with a show: without a sale a T.O. is owed
-}
-
-// Charge is a turn that a lead cost a person.
-type Charge struct {
-	Person string
-	Cost   int64
 }
 
 // Evidence is one thing that somebody did, by its own time.

@@ -430,10 +430,8 @@ func (f *Rooftop) count(c *Change, old, now life, ev Evidence) {
 	}
 	if old.state != Void && now.state == Void {
 		c.Counts[CountVoid+"|"+label]++
-		if c.Before.Charged.Cost > 0 {
-			c.Refund = c.Before.Charged
-			c.After.Charged = Charge{}
-		}
+		// No turn was dealt with what never was a lead: whoever was charged for it, in turn, by a re-deal or by a pick, gets it back.
+		c.Back, c.After.Charged = c.Before.Charged, nil
 	}
 	switch ev.Kind {
 	case KindAttempt, KindResponse:

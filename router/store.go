@@ -169,10 +169,10 @@ type Change struct {
 	Token  string // identity of the call, at most 64 bytes
 	Before *Lead
 	After  *Lead
-	Event  Event
+	Event  Event // of its Deal, To and Reason
 	Counts map[string]int64
-	Note   string // personal
-	Refund Charge // a turn given back
+	Note   string           // personal
+	Back   map[string]int64 // turns given back: what each one's pass loses
 }
 
 // FloorCall sets somebody on, off or busy by hand, or nothing.

@@ -459,11 +459,11 @@ func grounds(e *router.Event, zone *time.Location) string {
 	var parts []string
 	if d := e.Deal; d != nil {
 		parts = append(parts, d.Reason)
-		switch {
-		case d.Cost > 0:
+		if d.Cost > 0 {
 			parts = append(parts, "charged "+turns(float64(d.Cost)/router.Turn)+" turn")
-		case d.Cost < 0:
-			parts = append(parts, d.To+" gets "+turns(float64(-d.Cost)/router.Turn)+" turn back")
+		}
+		for _, who := range slices.Sorted(maps.Keys(d.Back)) {
+			parts = append(parts, who+" gets "+turns(float64(d.Back[who])/router.Turn)+" turn back")
 		}
 		if len(d.Missed) > 0 {
 			parts = append(parts, "missed by "+strings.Join(d.Missed, " and "))

@@ -349,7 +349,7 @@ func (g *gauge) apply(e router.Event) {
 	}
 	among := g.eligible()
 	inTurn := e.Kind == router.KindDealt && e.Deal.Cost > 0
-	if on := strings.Join(among, " "); on != g.on || e.Deal.Cost != 0 && !inTurn {
+	if on := strings.Join(among, " "); on != g.on || (e.Deal.Cost != 0 || len(e.Deal.Back) > 0) && !inTurn {
 		g.on = on
 		g.begin(among)
 	}

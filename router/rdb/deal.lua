@@ -1,7 +1,7 @@
 -- deal gives a lead a new owner: whose turn it is, or R.to.
 -- KEYS 15 lead. Returns JSON {owner, seq}, {conflict: true}, {none: true} where nobody is eligible, {early: true} before the spacing has passed.
 local LEAD = KEYS[15]
-local f = redis.call('HMGET', LEAD, 'v', 'st', 'ow', 'sl', 'ra', 'tp', 'tw', 'tr', 'dl')
+local f = redis.call('HMGET', LEAD, 'v', 'st', 'ow', 'sl', 'ra')
 if not f[1] or tonumber(f[1]) ~= R.v then return '{"conflict":true}' end
 local held = f[2] == 'waiting'
 if R.spacing > 0 and held then
@@ -31,8 +31,10 @@ local set = {ow = owner, as = int(now), cb = ''}
 if held then set.st = 'untouched' end
 if R.kind == 'assigned' then set.pk = '1' end
 for _, code in ipairs({'w', 'p', 'r'}) do set['t' .. code] = R.timers[code] and int(R.timers[code]) or '' end
--- A lead that cost a turn before and is dealt again keeps the charge that its last owner bears.
-if cost then set.cp, set.cc = owner, int(cost) else set.cp, set.cc = '', '' end
+if cost then -- all that it ever cost is given back where it turns out void
+  local field = 'c.' .. owner
+  set[field] = int(cost + (tonumber(redis.call('HGET', LEAD, field) or '') or 0))
+end
 for name, v in pairs(R.set) do set[name] = v end
 count('asg|' .. owner)
 if held then

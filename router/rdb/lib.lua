@@ -157,7 +157,7 @@ local function deal_json(t)
   local f = {}
   for _, name in ipairs({'to', 'cover', 'reason'}) do if t[name] and t[name] ~= '' then f[#f + 1] = id(name) .. ':' .. quote(t[name]) end end
   for _, name in ipairs({'cost', 'ref'}) do if t[name] then f[#f + 1] = id(name) .. ':' .. int(t[name]) end end
-  for _, name in ipairs({'in', 'out', 'missed', 'admitted', 'joined'}) do if t[name] then f[#f + 1] = id(name) .. ':' .. t[name] end end
+  for _, name in ipairs({'in', 'out', 'missed', 'admitted', 'joined', 'back'}) do if t[name] then f[#f + 1] = id(name) .. ':' .. t[name] end end
   return '{' .. table.concat(f, ',') .. '}'
 end
 

@@ -1,7 +1,7 @@
 -- put stores what became of a lead, as router derived it from version R.v.
 -- KEYS 15 lead, 16 its personal record, 17 the call's token. ARGV 2 a note, personal.
 -- R.set fields ('' removes; the number R.pending stands for the event's), R.counts, R.unt {person: n}, R.z {zset letter: score or -1},
--- R.due {code: ms or -1}, R.refund {person, cost}.
+-- R.due {code: ms or -1}, R.to and R.why of a deal, R.back [[person, cost]] of turns given back.
 -- Returns JSON {seq} or {conflict: true}.
 local LEAD, RECORD, CALL = KEYS[15], KEYS[16], KEYS[17]
 local done = redis.call('GET', CALL)
@@ -13,18 +13,19 @@ for name, v in pairs(R.set) do
   set[(string.gsub(name, R.pending, number))] = (string.gsub(v, R.pending, number))
 end
 for name, n in pairs(R.counts) do count(name, n) end
-local deal
-if R.refund then
-  local s = redis.call('HGET', ROT, R.refund[1])
+local back = {}
+for _, b in ipairs(R.back or {}) do
+  local s = redis.call('HGET', ROT, b[1])
   if s then
     local p = {}
     unpack_person(p, s)
-    p.pass = math.max(0, p.pass - R.refund[2])
+    p.pass = math.max(0, p.pass - b[2])
     p.since = -1 -- not to be compared until the floor changes
-    redis.call('HSET', ROT, R.refund[1], table.concat({int(p.pass), int(p.last), p.was and '1' or '0', int(p.turns), int(p.since), int(gen)}, '|'))
-    deal = deal_json({to = R.refund[1], cost = -R.refund[2], reason = 'turn given back'})
+    redis.call('HSET', ROT, b[1], table.concat({int(p.pass), int(p.last), p.was and '1' or '0', int(p.turns), int(p.since), int(gen)}, '|'))
+    back[#back + 1] = id(b[1]) .. ':' .. int(b[2])
   end
 end
+local deal = (R.to or #back > 0) and deal_json({to = R.to, reason = R.why, back = object(back)}) or nil
 if R.note then
   redis.call('HSET', RECORD, 'x' .. number, ARGV[2])
 end

@@ -483,6 +483,61 @@ func TestCopyOfVoidIsNoLead(t *testing.T) {
 	routertest.Want(t, "its lead", got.Lead, lives.Lead)
 }
 
+// A void lead that had been taken from its first owner gave nothing back: neither who missed it nor who picked it up was dealt anything.
+func TestVoidGivesBackAllThatItCost(t *testing.T) {
+	b := floorOf(t, "alice", "bob", "carl")
+	b.Home.Routing.ReassignAfter = 15 * time.Minute
+	b.Home.Routing.MaxRedeals = 1
+	id := b.Arrive(b.Next()).Lead
+	for range 2 { // alice misses it, then bob: a manager has it, and pays no turn
+		b.Clock.Add(16 * time.Minute)
+		tick(b)
+	}
+	routertest.Want(t, "owner", lead(b, id).Owner, "mia")
+	if _, err := b.Assign(t.Context(), id, "carl", "asked for", "mia", ""); err != nil {
+		t.Fatal(err)
+	}
+	for who, p := range turns(b) {
+		routertest.Want(t, "pass of "+who, p.Pass, router.Turn)
+	}
+	if _, err := b.Log(t.Context(), id, router.Entry{Kind: router.KindVoid, Reason: "spam"}); err != nil {
+		t.Fatal(err)
+	}
+	for who, p := range turns(b) {
+		routertest.Want(t, "pass of "+who, p.Pass, 0)
+		routertest.Want(t, "turns of "+who, p.Turns, 1) // what was dealt was dealt
+	}
+}
+
+// A pick of who had the lead already was no pick: the next re-deal took it away.
+func TestPickOfTheOwnerHolds(t *testing.T) {
+	b := floorOf(t, "alice", "bob")
+	b.Home.Routing.ReassignAfter = 15 * time.Minute
+	id := b.Arrive(b.Next()).Lead
+	before, due := turns(b)["alice"], lead(b, id).Timers.PersonDue
+	for range 2 {
+		if _, err := b.Assign(t.Context(), id, "alice", "knows them", "mia", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := b.Why(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	routertest.Want(t, "events", len(events), 2)
+	routertest.Want(t, "why", events[1].Deal.Reason, "knows them")
+	b.Clock.Add(16 * time.Minute)
+	tick(b)
+	routertest.Want(t, "owner", lead(b, id).Owner, "alice")
+	routertest.Want(t, "pass", turns(b)["alice"].Pass, before.Pass)
+	routertest.Want(t, "own deadline", lead(b, id).Assigned.Add(b.Home.Routing.ResponseTarget), due)
+	f, err := b.Figures(t.Context(), b.Home.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	routertest.Want(t, "assigned", f.Counts["asg|alice"], 1)
+}
+
 // Of a customer who writes again and again, a copy of the first mail was taken for a new one.
 func TestCopyIsFoundBehindManyTouches(t *testing.T) {
 	b := floorOf(t, "alice")

@@ -11,6 +11,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -420,8 +422,15 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 	if c.Note != "" {
 		r["note"] = true
 	}
-	if c.Refund.Cost > 0 {
-		r["refund"] = []any{c.Refund.Person, c.Refund.Cost}
+	if d := c.Event.Deal; d != nil {
+		r["to"], r["why"] = d.To, d.Reason
+	}
+	if len(c.Back) > 0 {
+		var back [][2]any
+		for _, who := range slices.Sorted(maps.Keys(c.Back)) {
+			back = append(back, [2]any{who, c.Back[who]})
+		}
+		r["back"] = back
 	}
 	var out struct {
 		Seq      int64

@@ -260,7 +260,7 @@ if state ~= 'waiting' then
   count('h|assignment|' .. label .. '|' .. R.bucket)
   count('hs|assignment|' .. label, R.waited)
 end
-if cost then set.cp, set.cc = owner, int(cost) end
+if cost then set['c.' .. owner] = int(cost) end
 for code, at in pairs(timers) do set['t' .. code] = int(at) end
 count('recv|' .. label)
 count('touch|' .. label)

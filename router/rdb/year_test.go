@@ -604,9 +604,6 @@ func (y *year) end(s step, now time.Time) func(*router.Router) error {
 	switch s.A % 3 {
 	case 0:
 		e = router.Entry{Kind: router.KindVoid, Reason: "spam"}
-		if c := l.Charge; c.Cost > 0 && (c.Person != l.Owner || l.Picked && y.home.Routing.ManualTurnsFree) {
-			return nil // whose turn is given back where the last owner was not charged can be read in two ways
-		}
 	case 1:
 		if l.LastContact.IsZero() && l.Tries >= 6 {
 			e = router.Entry{Kind: router.KindLost, Reason: router.ReasonNoContact}
@@ -848,11 +845,11 @@ func (y *year) audit() error {
 					born[e.Lead]++
 				}
 			}
-			if e.Deal == nil || e.Deal.Cost == 0 {
+			if e.Deal == nil {
 				continue
 			}
-			if e.Deal.Cost < 0 {
-				refunded++
+			refunded += len(e.Deal.Back)
+			if e.Deal.Cost == 0 {
 				continue
 			}
 			charged++

@@ -20,7 +20,7 @@ type Model struct {
 	Leads  map[string]*ModelLead
 	Ref    int64 // lowest pass of the eligible right after the last charged turn
 
-	Charged, Refunded int // turns
+	Charged, Refunded int // turns; of what is given back at once to one person, one
 	Admitted          int // returns that raised a pass
 
 	step      int64                 // counts joinings and turns
@@ -52,10 +52,10 @@ type ModelLead struct {
 	Held    bool // by a manager, nobody being on
 	Closed  bool
 	Void    bool
-	Picked  bool // by hand: the rotation never takes it away
-	Given   bool // to a manager, the re-deals being used up or nobody else on
-	Charge  router.Charge
-	Touches int // arrivals, the first included
+	Picked  bool             // by hand: the rotation never takes it away
+	Given   bool             // to a manager, the re-deals being used up or nobody else on
+	Charges map[string]int64 // what it cost whom
+	Touches int              // arrivals, the first included
 
 	Arrived      time.Time
 	LastTry      time.Time // the last attempt, response or contact
@@ -201,7 +201,7 @@ func (m *Model) charge(l *ModelLead, id string) {
 	p.Turns++
 	p.last = m.step
 	m.Charged++
-	l.Charge = router.Charge{Person: id, Cost: cost}
+	l.Charges[id] += cost
 	if eligible := m.Eligible(); len(eligible) > 0 {
 		m.Ref = m.People[eligible[0]].Pass
 	}
@@ -273,7 +273,7 @@ func (m *Model) New(id string, customer int, arrived, now time.Time) (l *ModelLe
 			break
 		}
 	}
-	l = &ModelLead{ID: id, Arrived: arrived, activity: arrived, restarted: now, untouched: true, Touches: 1, moments: []moment{{at: arrived}}}
+	l = &ModelLead{ID: id, Arrived: arrived, activity: arrived, restarted: now, untouched: true, Touches: 1, Charges: map[string]int64{}, moments: []moment{{at: arrived}}}
 	m.Leads[id] = l
 	m.of[customer] = append(m.of[customer], l)
 	next := m.Eligible()
@@ -350,23 +350,23 @@ func (m *Model) Log(l *ModelLead, kind router.Kind, now time.Time) {
 		return
 	case router.KindVoid:
 		l.Void = true
-		if p := m.People[l.Charge.Person]; p != nil {
-			p.Pass -= l.Charge.Cost
+		for id, cost := range l.Charges { // nothing was dealt to any of them
+			m.People[id].Pass -= cost
 			m.Refunded++
-			l.Charge = router.Charge{}
 		}
 	}
 	l.Closed, l.untouched, l.Held = true, false, false
 	m.index(l)
 }
 
-// Assign is a manual pick. To pick who has the lead already changes nothing.
+// Assign is a manual pick. To pick who has the lead already deals nothing, and keeps it theirs.
 func (m *Model) Assign(l *ModelLead, to string, now time.Time) {
+	l.Picked = true
 	if l.Owner == to && !l.Held {
+		m.index(l)
 		return
 	}
 	m.Look(now)
-	l.Picked = true
 	m.give(l, to, now)
 	if !m.Home.Routing.ManualTurnsFree {
 		m.charge(l, to)

@@ -86,7 +86,8 @@ func (r *Router) hasher(ctx context.Context, rooftop string) (Hasher, error) {
 	return h, nil
 }
 
-// forget has a rooftop opened anew where the store says that its keys are gone: somebody emptied it, or it came back empty.
+// forget has a rooftop opened anew where the store says that its keys are gone or others: somebody emptied it, or it
+// came back empty, or was restored.
 func (r *Router) forget(rooftop string, err error) error {
 	if errors.Is(err, ErrUnopened) {
 		r.mu.Lock()

@@ -11,13 +11,15 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict says that the lead was changed by somebody else since it was read: read it again.
 	ErrConflict = errors.New("changed meanwhile")
-	// ErrUnopened says that a rooftop has no keys: Open makes them.
-	ErrUnopened = errors.New("the store's keys are gone; they are made anew at the next call")
+	// ErrUnopened says that a rooftop has no keys, or that they were made or restored since it was opened: Open again.
+	ErrUnopened = errors.New("the store's keys are gone or were made anew; they are opened again at the next call")
+	// ErrBroken says that a rooftop's keys are not what they should be, and that nothing more is written to them for a while.
+	ErrBroken = errors.New("the store's keys are not what they should be: look at them with leadfloor verify")
 )
 
 // A Store keeps everything of every rooftop and decides in single atomic steps. Every writing call may be repeated with the same
 // arguments without further effect, since a reply can be lost after the work was done. Any error but ErrNotFound and ErrConflict means
-// that nobody knows whether it happened: repeat the call.
+// that nobody knows whether it happened: repeat the call, later where it is ErrBroken.
 type Store interface {
 	// Now is the store's own clock, the same for every replica.
 	Now() time.Time

@@ -5,7 +5,7 @@ import "strings"
 // Every key is made here. All keys of a store share its hash tag, all of a mailbox the mailbox's, so that each script's keys lie on one
 // node of a cluster.
 //
-//	lf:{STORE}:meta    hash    schema, epoch, key, seq (last event), last (latest clock seen), gen and ref of the rotation, wl (last held lead dealt), checked and difference (last verification), raw (bytes kept)
+//	lf:{STORE}:meta    hash    schema, epoch, key, seq (last event), forgot (when it was last found with fewer events than before), last (latest clock seen), gen and ref of the rotation, wl (last held lead dealt), checked and difference (last verification), raw (bytes kept)
 //	lf:{STORE}:ev      stream  the events, id SEQ-0; trimmed by sealing alone
 //	lf:{STORE}:rot     hash    person -> pass|last|eligible|turns|since|gen
 //	lf:{STORE}:hand    hash    person -> status|until|by, set by hand; cleared when it runs out
@@ -29,7 +29,7 @@ import "strings"
 //	lf:{STORE}:park    hash    parked message -> what is known of it
 //	lf:{STORE}:raw:ID  string  a quarantined message's bytes; expires
 //	lf:{STORE}:kept    zset    message|bytes -> expiry in ms, of the raw messages that lie here
-//	lf:{mb:MAILBOX}:lease  hash    holder, fence, until
+//	lf:{mb:MAILBOX}:lease  hash    holder, fence, until; life in which the mailbox was gone over, sound (until when its ledger is known to be whole)
 //	lf:{mb:MAILBOX}:first  string  first sight in ms
 //	lf:{mb:MAILBOX}:vals   set     every UIDVALIDITY seen
 //	lf:{mb:MAILBOX}:uids:V set     shards of the ledger under UIDVALIDITY V

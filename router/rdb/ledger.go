@@ -40,6 +40,7 @@ type Place struct {
 	Digest [8]byte
 	Fate   string
 	At     time.Time
+	Anew   bool // the store had lost what became of it, and this was decided since: it replaces what the ledger says
 }
 
 type mailboxKeys string
@@ -144,6 +145,30 @@ func decodePlace(uid, v string) (Place, error) {
 	return p, nil
 }
 
+// Life is Store.Life and, of this mailbox, the life in which it was gone over last and until when its ledger was then known to be whole.
+func (l *Ledger) Life(ctx context.Context, mailbox string) (life, gone string, sound time.Time, err error) {
+	v, err := l.store.rdb.HMGet(ctx, mailboxOf(mailbox).is("lease"), "life", "sound").Result()
+	if err != nil {
+		return "", "", time.Time{}, fmt.Errorf("read what is known of mailbox %s: %w", mailbox, err)
+	}
+	if life, err = l.store.Life(ctx); err != nil {
+		return "", "", time.Time{}, err
+	}
+	if ms := number(v[1]); ms != 0 {
+		sound = time.UnixMilli(ms).UTC()
+	}
+	return life, text(v[0]), sound, nil
+}
+
+// GoneOver notes that a mailbox was gone over in a life, and that its ledger is whole until now.
+func (l *Ledger) GoneOver(ctx context.Context, mailbox, life string) error {
+	err := l.store.rdb.HSet(ctx, mailboxOf(mailbox).is("lease"), "life", life, "sound", l.store.Now().UnixMilli()).Err()
+	if err != nil {
+		return fmt.Errorf("note what is known of mailbox %s: %w", mailbox, err)
+	}
+	return nil
+}
+
 // Settle sets the fate of places, each once.
 func (l *Ledger) Settle(ctx context.Context, mailbox string, fence int64, validity uint32, places []Place) error {
 	if len(places) == 0 {
@@ -152,7 +177,7 @@ func (l *Ledger) Settle(ctx context.Context, mailbox string, fence int64, validi
 	k := mailboxOf(mailbox)
 	keys := []string{k.is("lease"), k.is("fate"), k.shards(validity), k.is("vals")}
 	numbers := map[string]int{}
-	args := make([]any, 2, 2+5*len(places))
+	args := make([]any, 2, 2+6*len(places))
 	args[0], args[1] = fence, validity
 	for _, p := range places {
 		name := strconv.FormatUint(uint64(p.UID/perShard), 10)
@@ -166,7 +191,11 @@ func (l *Ledger) Settle(ctx context.Context, mailbox string, fence int64, validi
 		if !p.At.IsZero() {
 			at = p.At.Unix()
 		}
-		args = append(args, n, name, p.UID, p.Fate, fmt.Sprintf("%s|%s|%d", p.Fate, b64(p.Digest[:]), at))
+		anew := 0
+		if p.Anew {
+			anew = 1
+		}
+		args = append(args, n, name, p.UID, p.Fate, fmt.Sprintf("%s|%s|%d", p.Fate, b64(p.Digest[:]), at), anew)
 	}
 	n, err := l.store.evalInt(ctx, l.settle, keys, args...)
 	if err != nil {

@@ -8,7 +8,7 @@ local TURN = 720720
 local function int(n) return string.format('%.0f', n) end
 
 local meta = redis.call('HMGET', META, 'seq', 'last', 'gen', 'ref', 'wl', 'epoch')
-if not meta[6] then return redis.error_reply('UNOPENED the store has no keys') end
+if not meta[6] or R.epoch ~= '' and R.epoch ~= meta[6] then return redis.error_reply('UNOPENED the store has no keys, or others than were opened') end
 local seq, gen, ref = tonumber(meta[1] or 0) or 0, tonumber(meta[3] or 0) or 0, tonumber(meta[4] or '')
 -- The clock of a store never goes back.
 local now = math.max(R.now, tonumber(meta[2] or 0) or 0)

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,7 +50,9 @@ type Store struct {
 	rdb     redis.UniversalClient
 	now     func() time.Time
 	replies int // replicas that must have a decision
-	offset  atomic.Int64
+	clock   atomic.Pointer[reading]
+	memory  memory
+	broken  sync.Map // tag of a store whose keys are not what they should be -> when to look again
 
 	take, deal, put, floor, park *redis.Script
 }
@@ -71,26 +74,6 @@ func New(rdb redis.UniversalClient, o Options) *Store {
 		rdb: rdb, now: o.Now, replies: o.WaitReplicas,
 		take: script(takeLua), deal: script(dealLua), put: script(putLua), floor: script(floorLua), park: script(parkLua),
 	}
-}
-
-// Sync measures how far this machine's clock is from the server's, so that all replicas tell the same time.
-func (s *Store) Sync(ctx context.Context) error {
-	before := time.Now()
-	t, err := s.rdb.Time(ctx).Result()
-	if err != nil {
-		return fmt.Errorf("read the clock of redis: %w", err)
-	}
-	after := time.Now()
-	s.offset.Store(int64(t.Sub(before.Add(after.Sub(before) / 2))))
-	return nil
-}
-
-// Now is the server's clock, in milliseconds.
-func (s *Store) Now() time.Time {
-	if s.now != nil {
-		return s.now().UTC().Truncate(time.Millisecond)
-	}
-	return time.Now().Add(time.Duration(s.offset.Load())).UTC().Truncate(time.Millisecond)
 }
 
 // Open makes a store's keys where there are none.
@@ -122,70 +105,9 @@ func (s *Store) Open(ctx context.Context, store string) (router.Identity, error)
 	if err != nil {
 		return router.Identity{}, fmt.Errorf("read the key: %w", err)
 	}
+	s.memory.open(store, text(m[1]))
 	return router.Identity{Epoch: time.UnixMilli(number(m[1])).UTC(), Key: key}, nil
 }
-
-// run calls a script on the node of its first key. A lost reply is answered by the same call again, which the scripts allow.
-func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, answer any, args ...any) error {
-	out, err := s.eval(ctx, script, keys, args...)
-	if redis.HasErrorPrefix(err, "UNOPENED") {
-		return router.ErrUnopened
-	}
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal([]byte(out), answer); err != nil {
-		return fmt.Errorf("read a script's answer: %w", err)
-	}
-	return nil
-}
-
-func (s *Store) eval(ctx context.Context, script *redis.Script, keys []string, args ...any) (string, error) {
-	return s.cmd(ctx, script, keys, args...).Text()
-}
-
-func (s *Store) evalInt(ctx context.Context, script *redis.Script, keys []string, args ...any) (int64, error) {
-	return s.cmd(ctx, script, keys, args...).Int64()
-}
-
-func (s *Store) cmd(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd {
-	if s.replies == 0 {
-		return script.Run(ctx, s.rdb, keys, args...)
-	}
-	failed := func(err error) *redis.Cmd {
-		c := redis.NewCmd(ctx)
-		c.SetErr(err)
-		return c
-	}
-	// WAIT tells of writes on its own connection only, so both go through one pipeline.
-	call := func(p redis.Pipeliner) *redis.Cmd { return script.EvalSha(ctx, p, keys, args...) }
-	for range 2 {
-		var out, acked *redis.Cmd
-		_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-			out, acked = call(p), p.Do(ctx, "WAIT", s.replies, waitFor.Milliseconds())
-			return nil
-		})
-		if redis.HasErrorPrefix(out.Err(), "NOSCRIPT") {
-			call = func(p redis.Pipeliner) *redis.Cmd { return script.Eval(ctx, p, keys, args...) }
-			continue
-		}
-		if err != nil {
-			return failed(err)
-		}
-		n, err := acked.Int()
-		if err != nil {
-			return failed(err)
-		}
-		if n < s.replies {
-			return failed(fmt.Errorf("only %d of %d replicas have the decision", n, s.replies))
-		}
-		return out
-	}
-	return failed(errors.New("the script does not stay loaded"))
-}
-
-// waitFor bounds how long a decision waits for its replicas before it is tried again.
-const waitFor = time.Second
 
 // base are the keys that every script of a store opens with; see lib.lua.
 func (k storeKeys) base() []string {
@@ -212,7 +134,10 @@ func (r request) floor(c []router.Candidate, catchUp int) request {
 	return r
 }
 
-func (r request) text() string {
+// sign writes a request, with the epoch that this process opened the store under: to keys of another epoch nothing is done, because
+// their secret is another and so every identity.
+func (s *Store) sign(store string, r request) string {
+	r["epoch"] = s.epoch(store)
 	b, err := json.Marshal(r)
 	if err != nil {
 		panic(err) // numbers and strings always marshal
@@ -298,7 +223,7 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 			Seq                         int64
 			Again                       bool
 		}
-		args[0] = r.text()
+		args[0] = s.sign(store, r)
 		if err := s.run(ctx, s.take, all, &a, args...); err != nil {
 			return router.Taken{}, err
 		}
@@ -340,7 +265,7 @@ func (s *Store) Deal(ctx context.Context, store string, d *router.Dealing) (rout
 		Owner                 string
 		Seq                   int64
 	}
-	if err := s.run(ctx, s.deal, append(k.base(), k.lead(d.Lead)), &a, r.text()); err != nil {
+	if err := s.run(ctx, s.deal, append(k.base(), k.lead(d.Lead)), &a, s.sign(store, r)); err != nil {
 		return router.Dealt{}, fmt.Errorf("deal lead %s: %w", d.Lead, err)
 	}
 	if a.Conflict {
@@ -437,7 +362,7 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 		Conflict bool
 	}
 	keys := append(k.base(), k.lead(before.ID), k.personal(before.ID), k.call(c.Token))
-	if err := s.run(ctx, s.put, keys, &out, r.text(), c.Note); err != nil {
+	if err := s.run(ctx, s.put, keys, &out, s.sign(store, r), c.Note); err != nil {
 		return 0, fmt.Errorf("store lead %s: %w", before.ID, err)
 	}
 	if out.Conflict {
@@ -475,7 +400,7 @@ func (s *Store) Floor(ctx context.Context, store string, f *router.FloorCall) (r
 		Next    string
 		Waiting int
 	}
-	if err := s.run(ctx, s.floor, keysOf(store).base(), &a, r.text()); err != nil {
+	if err := s.run(ctx, s.floor, keysOf(store).base(), &a, s.sign(store, r)); err != nil {
 		return router.FloorNow{}, err
 	}
 	out := router.FloorNow{Next: a.Next, Waiting: a.Waiting, People: []router.FloorPerson{}}
@@ -536,7 +461,7 @@ func (s *Store) Park(ctx context.Context, store string, p *router.Parked) (route
 		Again         bool
 	}
 	keys := append(k.base(), k.shard("tok", p.Token), list, k.is("park"), k.raw(p.ID), k.is("kept"))
-	if err := s.run(ctx, s.park, keys, &a, r.text(), note, b64(p.Token), b64(p.Place), raw); err != nil {
+	if err := s.run(ctx, s.park, keys, &a, s.sign(store, r), note, b64(p.Token), b64(p.Place), raw); err != nil {
 		return router.Taken{}, err
 	}
 	return router.Taken{Disposition: router.Disposition(a.D), Fate: a.Fate, Again: a.Again, Lead: a.Lead}, nil

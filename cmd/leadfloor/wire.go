@@ -170,10 +170,15 @@ func (l ledger) Settled(ctx context.Context, name string, validity uint32) ([]ma
 	return all, nil
 }
 
+func (l ledger) Life(ctx context.Context, name string) (mailbox.Life, error) {
+	now, last, sound, err := l.Ledger.Life(ctx, name)
+	return mailbox.Life{Now: now, Last: last, Sound: sound}, err
+}
+
 func (l ledger) Settle(ctx context.Context, name string, fence int64, validity uint32, entries []mailbox.Entry) error {
 	places := make([]rdb.Place, len(entries))
 	for i, e := range entries {
-		places[i] = rdb.Place{UID: e.UID, Digest: e.Digest, Fate: string(e.Fate), At: e.At}
+		places[i] = rdb.Place{UID: e.UID, Digest: e.Digest, Fate: string(e.Fate), At: e.At, Anew: e.Anew}
 	}
 	err := l.Ledger.Settle(ctx, name, fence, validity, places)
 	if errors.Is(err, rdb.ErrFenced) {

@@ -27,6 +27,7 @@ type place struct {
 	seen   uint32 // the session in which date and size were last compared
 	fate   uint8  // index into ingest.Fates
 	moves  uint8  // how often it was told to move, and is still here
+	doubt  bool   // the store may have lost the decision: it is asked again
 }
 
 // A trouble is a message that could not be read, decided or moved yet.
@@ -76,6 +77,30 @@ func (b *book) settle(e Entry, size int64) {
 	}
 	b.places[e.UID] = p
 	delete(b.troubles, e.UID)
+}
+
+// doubt has what arrived since be asked about again. Nobody decided what was skipped or gone.
+func (b *book) doubt(since time.Time) {
+	for uid, p := range b.places {
+		switch p.fateName() {
+		case ingest.FateSkipped, ingest.FateGone:
+			continue
+		}
+		if p.date == 0 || p.date >= since.Unix() {
+			p.doubt = true
+			b.places[uid] = p
+		}
+	}
+}
+
+// doubts says how many places are still to be asked about.
+func (b *book) doubts() (n int) {
+	for _, p := range b.places {
+		if p.doubt {
+			n++
+		}
+	}
+	return n
 }
 
 // saw notes that a settled message is still there, and where it belongs.

@@ -98,7 +98,7 @@ func (k *keeper) weigh(ctx context.Context, s *session, uids []uint32, metas map
 		m := metas[uid]
 		p, settled := k.book.places[uid]
 		switch {
-		case settled && p.holds(m) && !k.owes(s, uid, p):
+		case settled && p.holds(m) && !p.doubt && !k.owes(s, uid, p):
 			k.book.saw(uid, m)
 		case !settled && !m.date.IsZero() && m.date.Before(k.cut):
 			skipped = append(skipped, Entry{UID: uid, Fate: ingest.FateSkipped, At: m.date})
@@ -290,13 +290,17 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 		m := metas[b.uid]
 		e := Entry{UID: b.uid, Digest: digestOf(b.raw), At: b.date}
 		if p, ok := k.book.places[b.uid]; ok {
-			if p.digest == e.Digest && p.fateName() != ingest.FateGone {
+			switch same := p.digest == e.Digest && p.fateName() != ingest.FateGone; {
+			case same && !p.doubt:
 				e.Fate = p.fateName()
 				k.book.confirm(e, m.size)
 				done = append(done, e)
 				continue
+			case same:
+				e.Anew = true
+			default:
+				k.warn("a settled place holds another message: it is read as new", "uid", b.uid)
 			}
-			k.warn("a settled place holds another message: it is read as new", "uid", b.uid)
 		}
 		msg := ingest.Message{
 			Place:    ingest.Place{Mailbox: k.cfg.Name, UIDValidity: k.book.uidValidity, UID: b.uid},
@@ -319,6 +323,15 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 		}
 		clear(k.failing)
 		e.Fate = fate
+		if e.Anew {
+			k.review.asked++
+			if fate == k.book.places[b.uid].fateName() {
+				k.book.confirm(e, m.size) // the store had it, or decided as before
+				done = append(done, e)
+				continue
+			}
+			k.review.anew++
+		}
 		open = append(open, e)
 		done = append(done, e)
 		if time.Since(began) > settleEvery {

@@ -14,15 +14,21 @@ const leaseTTL = 10 * time.Second
 // releaseTimeout bounds the farewell to the ledger.
 const releaseTimeout = 2 * time.Second
 
-var errLost = errors.New("another holder has the mailbox")
+var (
+	errLost   = errors.New("another holder has the mailbox")
+	errForgot = errors.New("the store may have forgotten decisions")
+)
 
-// claim stands by until the mailbox is this holder's, and gives the fence; false when ctx ends first.
-func (m *Mailbox) claim(ctx context.Context) (fence int64, ok bool) {
+// claim stands by until the mailbox is this holder's, and gives the fence and what the store says of its memory; false when ctx ends first.
+func (m *Mailbox) claim(ctx context.Context) (fence int64, life Life, ok bool) {
 	var b backoff
 	standby := false
 	for {
 		cctx, cancel := context.WithTimeout(ctx, leaseTTL/3)
 		fence, held, err := m.ledger.Claim(cctx, m.cfg.Name, m.holder, leaseTTL)
+		if held && err == nil {
+			life, err = m.ledger.Life(cctx, m.cfg.Name)
+		}
 		cancel()
 		wait := leaseTTL/6 + rand.N(leaseTTL/6)
 		switch {
@@ -30,24 +36,24 @@ func (m *Mailbox) claim(ctx context.Context) (fence int64, ok bool) {
 			if held {
 				m.release(fence)
 			}
-			return 0, false
+			return 0, Life{}, false
 		case err != nil:
 			m.down(failf(ReasonStore, "claim mailbox: %w", err))
 			wait = b.next(ReasonStore, 0)
 		case held:
-			return fence, true
+			return fence, life, true
 		case !standby:
 			standby = true
 			m.log.Info("standing by: another holder has the mailbox")
 		}
 		if !pause(ctx, wait) {
-			return 0, false
+			return 0, Life{}, false
 		}
 	}
 }
 
-// renew keeps the claim and returns when it is lost, or ctx has ended.
-func (m *Mailbox) renew(ctx context.Context, fence int64) error {
+// renew keeps the claim and returns when it is lost, the store is no longer what it was, or ctx has ended.
+func (m *Mailbox) renew(ctx context.Context, fence int64, life Life) error {
 	until := time.Now().Add(leaseTTL)
 	t := time.NewTicker(leaseTTL / 3)
 	defer t.Stop()
@@ -60,6 +66,10 @@ func (m *Mailbox) renew(ctx context.Context, fence int64) error {
 		asked := time.Now()
 		cctx, cancel := context.WithTimeout(ctx, leaseTTL/6)
 		got, held, err := m.ledger.Claim(cctx, m.cfg.Name, m.holder, leaseTTL)
+		forgot := false
+		if held && got == fence && err == nil {
+			forgot = m.forgot(cctx, life)
+		}
 		cancel()
 		switch {
 		case ctx.Err() != nil:
@@ -67,6 +77,8 @@ func (m *Mailbox) renew(ctx context.Context, fence int64) error {
 		case err == nil && (!held || got != fence):
 			// A new fence for ourselves too: another may have held the mailbox in between, and settled.
 			return errLost
+		case forgot:
+			return errForgot
 		case err == nil:
 			until = asked.Add(leaseTTL)
 		case time.Now().Add(leaseTTL / 3).After(until):

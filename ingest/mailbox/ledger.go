@@ -25,8 +25,12 @@ type Ledger interface {
 	FirstSight(ctx context.Context, mailbox string, now time.Time) (time.Time, error)
 	// Settled gives every entry under this UIDVALIDITY, once each, in any order. The caller owns the slice.
 	Settled(ctx context.Context, mailbox string, uidvalidity uint32) ([]Entry, error)
+	// Life is what is known of the memory of all that the mailbox is decided into.
+	Life(ctx context.Context, mailbox string) (Life, error)
+	// GoneOver notes that the mailbox was gone over in this life, and that the ledger is whole until now.
+	GoneOver(ctx context.Context, mailbox, life string) error
 	// Settle writes the entries, once for each (uidvalidity, UID): where the place has one already, the first stands and
-	// the new one is dropped without an error. If a Claim has given a fence higher than this one, nothing is written and
+	// the new one is dropped without an error, unless it is Anew and then takes its place. If a Claim has given a fence higher than this one, nothing is written and
 	// the error is ErrFenced. The ledger keeps no reference to entries.
 	Settle(ctx context.Context, mailbox string, fence int64, uidvalidity uint32, entries []Entry) error
 }
@@ -42,6 +46,18 @@ type Entry struct {
 	// At is the message's own INTERNALDATE, to the second: with the UID it tells without reading the mail whether the
 	// place still holds the same message. It is zero where the server gave none.
 	At time.Time
+	// Anew says that the decision was lost and made again: the entry replaces an earlier one.
+	Anew bool
+}
+
+// A Life is a stretch of time in which the ledger, and whatever else the handler decides into, has certainly forgotten nothing. A restart,
+// a failover, a loss or a restored backup begins another.
+type Life struct {
+	Now string // names the present one
+	// Last is the life in which the mailbox was gone over last, empty where that never was.
+	Last string
+	// Sound is until when the ledger was whole then.
+	Sound time.Time
 }
 
 func digestOf(raw []byte) [8]byte {

@@ -40,6 +40,8 @@ type Mailbox struct {
 	now      func() time.Time
 	dial     dialFunc
 	holder   string
+	first    time.Time // when the mailbox was first seen, as far as this process knows; zero before it asked
+	life     string    // in which this process last went over the mailbox
 
 	state string // what was last logged: "", "up" or the reason of the last failure
 }
@@ -78,11 +80,11 @@ func (m *Mailbox) Run(ctx context.Context) error {
 	m.observer.Up(m.cfg.Name, false)
 	var b backoff
 	for {
-		fence, ok := m.claim(ctx)
+		fence, life, ok := m.claim(ctx)
 		if !ok {
 			return nil
 		}
-		wait := m.hold(ctx, fence, &b)
+		wait := m.hold(ctx, fence, life, &b)
 		if !pause(ctx, wait) {
 			return nil
 		}
@@ -90,15 +92,15 @@ func (m *Mailbox) Run(ctx context.Context) error {
 }
 
 // hold works the mailbox for as long as the claim lasts, and says how long to wait before the next.
-func (m *Mailbox) hold(ctx context.Context, fence int64, b *backoff) (wait time.Duration) {
+func (m *Mailbox) hold(ctx context.Context, fence int64, life Life, b *backoff) (wait time.Duration) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := m.renew(ctx, fence); err != nil {
+		if err := m.renew(ctx, fence, life); err != nil {
 			cancel(err)
 		}
 	})
-	k := &keeper{Mailbox: m, fence: fence, book: newBook(), failing: make(map[uint32]struct{})}
+	k := &keeper{Mailbox: m, fence: fence, memory: life, book: newBook(), failing: make(map[uint32]struct{})}
 	for ctx.Err() == nil {
 		err := k.session(ctx, b)
 		m.observer.Up(m.cfg.Name, false)
@@ -127,6 +129,9 @@ func (m *Mailbox) hold(ctx context.Context, fence int64, b *backoff) (wait time.
 		m.log.Warn("lease lost: another holder has the mailbox")
 		return 0
 	}
+	if errors.Is(lost, errForgot) {
+		return 0 // the mailbox stays ours, and is looked at with fresh eyes
+	}
 	if f := (*failure)(nil); errors.As(lost, &f) {
 		m.down(f)
 	}
@@ -153,10 +158,12 @@ func (m *Mailbox) down(f *failure) {
 // A keeper is a Mailbox while its claim lasts.
 type keeper struct {
 	*Mailbox
-	fence int64
-	book  *book
-	cut   time.Time // messages that arrived before are skipped
-	first bool      // cut is known
+	fence  int64
+	memory Life // of the store, as the claim found it
+	book   *book
+	cut    time.Time // messages that arrived before are skipped
+	dated  bool      // cut is known
+	review *review   // nil: nothing is to be gone over
 
 	listed  uint32 // how many messages the last search found
 	highest uint32 // the highest UID among them
@@ -182,6 +189,9 @@ func (k *keeper) session(ctx context.Context, b *backoff) error {
 	}
 	for {
 		if err := k.drain(ctx, s); err != nil {
+			return err
+		}
+		if err := k.endReview(ctx); err != nil {
 			return err
 		}
 		*b = backoff{}
@@ -210,12 +220,19 @@ func (k *keeper) rest() time.Duration {
 func (k *keeper) prepare(ctx context.Context, s *session) error {
 	lctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	if !k.first {
-		at, err := k.ledger.FirstSight(lctx, k.cfg.Name, k.now())
+	if !k.dated {
+		now := k.now()
+		if !k.first.IsZero() {
+			now = k.first // a store that was emptied learns it from us
+		}
+		at, err := k.ledger.FirstSight(lctx, k.cfg.Name, now)
 		if err != nil {
 			return failf(ReasonStore, "ask for first sight: %w", err)
 		}
-		k.cut, k.first = k.cfg.Start.cut(at), true
+		k.first, k.cut, k.dated = at, k.cfg.Start.cut(at), true
+		if err := k.beginReview(lctx); err != nil {
+			return err
+		}
 	}
 	k.warned = make(map[string]bool)
 	if s.uidValidity == 0 {
@@ -232,6 +249,9 @@ func (k *keeper) prepare(ctx context.Context, s *session) error {
 			return err
 		}
 		k.book.load(s.uidValidity, entries, present)
+		if k.review != nil {
+			k.book.doubt(k.review.since)
+		}
 	}
 	return k.prepareActions(ctx, s)
 }

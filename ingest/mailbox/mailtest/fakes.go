@@ -3,6 +3,7 @@ package mailtest
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -24,6 +25,7 @@ type Ledger struct {
 	mu     sync.Mutex
 	boxes  map[string]*ledgerBox
 	broken error
+	lives  int
 }
 
 type ledgerBox struct {
@@ -31,6 +33,7 @@ type ledgerBox struct {
 	fence   int64
 	expires time.Time
 	first   time.Time
+	life    mailbox.Life
 	entries map[uint32]map[uint32]mailbox.Entry
 }
 
@@ -122,6 +125,43 @@ func (l *Ledger) Settled(ctx context.Context, name string, uidvalidity uint32) (
 	return slices.Collect(maps.Values(l.box(name).entries[uidvalidity])), err
 }
 
+// Forget begins another life, as the restart of a store does, and drops the entries that lose names.
+func (l *Ledger) Forget(name string, lose func(mailbox.Entry) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lives++
+	for _, entries := range l.box(name).entries {
+		maps.DeleteFunc(entries, func(_ uint32, e mailbox.Entry) bool { return lose(e) })
+	}
+}
+
+// Empty forgets all of a mailbox.
+func (l *Ledger) Empty(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lives++
+	delete(l.boxes, name)
+}
+
+// Life implements mailbox.Ledger.
+func (l *Ledger) Life(ctx context.Context, name string) (mailbox.Life, error) {
+	err := l.lock(ctx)
+	defer l.mu.Unlock()
+	life := l.box(name).life
+	life.Now = fmt.Sprint("life ", l.lives)
+	return life, err
+}
+
+// GoneOver implements mailbox.Ledger.
+func (l *Ledger) GoneOver(ctx context.Context, name, life string) error {
+	err := l.lock(ctx)
+	defer l.mu.Unlock()
+	if err == nil {
+		l.box(name).life = mailbox.Life{Last: life, Sound: time.Now()}
+	}
+	return err
+}
+
 // Settle implements mailbox.Ledger.
 func (l *Ledger) Settle(ctx context.Context, name string, fence int64, uidvalidity uint32, entries []mailbox.Entry) error {
 	err := l.lock(ctx)
@@ -137,7 +177,8 @@ func (l *Ledger) Settle(ctx context.Context, name string, fence int64, uidvalidi
 		b.entries[uidvalidity] = make(map[uint32]mailbox.Entry)
 	}
 	for _, e := range entries {
-		if _, ok := b.entries[uidvalidity][e.UID]; !ok {
+		if _, ok := b.entries[uidvalidity][e.UID]; !ok || e.Anew {
+			e.Anew = false
 			b.entries[uidvalidity][e.UID] = e
 		}
 	}

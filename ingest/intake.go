@@ -105,10 +105,16 @@ func (i *Intake) Handle(ctx context.Context, m Message) (fate Fate, err error) {
 		return "", fmt.Errorf("mailbox %q is not configured", m.Place.Mailbox)
 	}
 	d := delivery{Intake: i, cfg: cfg, feed: feed, msg: m}
-	digest := mail.Digest(m.Raw)
-	d.token = hex.EncodeToString(digest[:])
 	d.place = fmt.Sprintf("%s/%d/%d", m.Place.Mailbox, m.Place.UIDValidity, m.Place.UID)
-	if m.TooLarge {
+	return d.decide(ctx)
+}
+
+// decide reads the message and says what becomes of it.
+func (d *delivery) decide(ctx context.Context) (Fate, error) {
+	feed := d.feed
+	digest := mail.Digest(d.msg.Raw)
+	d.token = hex.EncodeToString(digest[:])
+	if d.msg.TooLarge {
 		return d.park(ctx, feed.Store, FateQuarantined, mail.SuspectSize, "")
 	}
 	r, fault := d.read()
@@ -117,7 +123,7 @@ func (i *Intake) Handle(ctx context.Context, m Message) (fate Fate, err error) {
 	}
 	for _, n := range r.Diagnostics {
 		if n.Severity != adf.Info {
-			i.observer.Repaired(n.Code)
+			d.observer.Repaired(n.Code)
 		}
 	}
 	switch {
@@ -138,6 +144,9 @@ type delivery struct {
 	feed         Feed
 	msg          Message
 	token, place string
+
+	file    *File    // where it came as one, not from a mailbox
+	reasons []string // why parts of it are held, of a file
 }
 
 // read reads the message. A panic of a reader is our fault, not the message's end: it is kept for after the mend.
@@ -149,6 +158,9 @@ func (d *delivery) read() (r *Reading, fault string) {
 			r, fault = nil, reasonPanic
 		}
 	}()
+	if d.file != nil {
+		return ReadFile(d.msg.Raw, d.cfg.Options, Locale{}), ""
+	}
 	return Read(d.msg.Raw, d.cfg.Options, Locale{}), ""
 }
 
@@ -187,19 +199,26 @@ func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
 			best = better(best, fate)
 			continue
 		}
-		taken, err := d.business.Take(ctx, store, &router.Arrival{
+		a := &router.Arrival{
 			Token: fmt.Sprintf("%s/%d", d.token, n), Place: d.place, Channel: channel(r.Mail.Channel), Source: source(r.Mail, &e),
 			Desk: rules.desk(r.Mail, &e), At: d.msg.Arrived, Enquiry: e, Message: r.Mail.Header.MessageID,
-		})
+		}
+		if d.file != nil {
+			d.file.arrive(a, r)
+		}
+		taken, err := d.business.Take(ctx, store, a)
 		if err != nil {
 			return "", err
 		}
-		best = better(best, fateOf(taken))
+		best = better(best, d.fateOf(taken))
 	}
 	return best, nil
 }
 
-func fateOf(t router.Taken) Fate {
+func (d *delivery) fateOf(t router.Taken) Fate {
+	if d.file != nil && t.Again {
+		return FateReplay // whoever reads a file once more wants to hear what is new in it
+	}
 	switch t.Disposition {
 	case router.DispositionNew:
 		return FateLead
@@ -227,6 +246,12 @@ func better(a, b Fate) Fate {
 const keepBytes = 1 << 20
 
 func (d *delivery) park(ctx context.Context, store string, fate Fate, reason, part string) (Fate, error) {
+	if d.file != nil {
+		d.reasons = append(d.reasons, reason)
+		if d.file.History {
+			return fate, nil // the file has it, and nobody is to look into what is over
+		}
+	}
 	p := router.Parked{
 		Fate: string(fate), Reason: reason, Where: d.place, Arrived: d.msg.Arrived, Size: len(d.msg.Raw), KeepFor: d.cfg.Keep,
 	}
@@ -237,7 +262,7 @@ func (d *delivery) park(ctx context.Context, store string, fate Fate, reason, pa
 	if err != nil {
 		return "", err
 	}
-	return fateOf(taken), nil
+	return d.fateOf(taken), nil
 }
 
 // route finds the store that a lead is for.

@@ -10,7 +10,7 @@ import (
 const traceFields = "|received|return-path|delivered-to|x-delivered-to|x-original-to|envelope-to|x-envelope-to|x-envelope-from|delivery-date|" +
 	"authentication-results|x-authentication-results|authentication-results-original|received-spf|dkim-signature|dkim-filter|domainkey-signature|" +
 	"x-received|x-forwarded-to|x-forwarded-for|x-forwarded-encrypted|x-sieve|x-eopattributedmessage|x-eoptenantattributedmessage|x-antiabuse|" +
-	"status|x-status|x-uid|x-uidl|x-keywords|content-length|"
+	"x-gmail-labels|status|x-status|x-uid|x-uidl|x-keywords|content-length|"
 
 // tracePrefixes begin the names of whole families of them.
 var tracePrefixes = [...]string{"arc-", "resent-", "x-spam", "x-rspam", "x-virus", "x-amavis", "x-clamav", "x-gm-", "x-google-", "x-ms-exchange-", "x-microsoft-antispam",
@@ -25,7 +25,7 @@ var tracePrefixes = [...]string{"arc-", "resent-", "x-spam", "x-rspam", "x-virus
 //   - what filters and providers write: X-Spam*, X-Rspam*, X-Virus*, X-Antivirus*, X-Amavis*, X-ClamAV*, X-Ham-*, X-Bogosity*, X-GM-*,
 //     X-Google-*, X-Received, X-Forwarded-*, X-MS-Exchange-*, X-Microsoft-Antispam*, X-Forefront-*, X-EOP*AttributedMessage,
 //     X-Proofpoint-*, X-Mimecast-*, X-Barracuda-*, X-IronPort-*, X-Yahoo-*, X-YMail*, X-Apple-*, X-AntiAbuse, X-Sieve;
-//   - what mailboxes keep in the header: Status, X-Status, X-UID, X-UIDL, X-Keywords, X-Mozilla-*, Content-Length.
+//   - what mailboxes keep in the header: Status, X-Status, X-UID, X-UIDL, X-Keywords, X-Gmail-Labels, X-Mozilla-*, Content-Length.
 //
 // It reads the bytes once and parses no MIME.
 func Digest(raw []byte) [sha256.Size]byte {

@@ -37,6 +37,7 @@ type Header struct {
 	InReplyTo             []string  // message ids
 	References            []string  // message ids, the oldest first; the last 100
 	Date                  time.Time // as the sender claims; zero where absent or unreadable
+	Received              time.Time // when the last server took it in, by its Received field; zero where absent or unreadable
 	Auto                  string    // why a machine sent it, one of the Auto constants; empty for a person's mail. It never decides whether there is a lead
 	FromCount             int       // From fields; other than 1 is a reason for distrust
 }
@@ -158,6 +159,7 @@ func header(fs gomail.Header) Header {
 		h.MessageID = id[0]
 	}
 	h.Date = date(fs)
+	h.Received = received(fs)
 	h.Auto = auto(fs, &h)
 	return h
 }
@@ -308,6 +310,18 @@ func date(fs gomail.Header) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// received reads the date of the topmost Received field, which stands behind its last semicolon.
+func received(fs gomail.Header) time.Time {
+	s := fs.Get("Received")
+	i := strings.LastIndexByte(s, ';')
+	if i < 0 || len(s)-i > 100 {
+		return time.Time{}
+	}
+	var h gomail.Header
+	h.Set("Date", strings.TrimSpace(s[i+1:]))
+	return date(h)
 }
 
 // auto says why a machine sent the message. The order matters: an absence note may come with a null return path and through a list.

@@ -81,6 +81,7 @@ func newRootCmd(e *env) *cobra.Command {
 		newServeCmd(e),
 		newCheckCmd(e),
 		newParseCmd(e),
+		newImportCmd(e),
 		newLeadCmd(e),
 		newFloorCmd(e),
 		newVerifyCmd(e),

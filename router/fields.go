@@ -18,7 +18,7 @@ import (
 //	tw td tp tr tx  timers: warn, due, person's due, reassign, closing time
 //	rn mi         re-deals, who missed it (joined by commas)
 //	c.PERSON      what it cost that person's pass in turns
-//	pk            1 where its owner was picked by hand
+//	pk            1 where the rotation takes it away no more: picked by hand, or a manager's in the end
 //	to            turnover: state|due|by|cause|outcome|reason
 //	xt xr xc      last stop of the clocks to attempt, response, contact: event|start|at|open ms|how|by
 //	n t1..tn      arrivals: at|channel|source|disposition

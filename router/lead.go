@@ -85,7 +85,7 @@ type Lead struct {
 	Timers   Timers           `json:"-"`
 	Redeals  int              `json:"-"`
 	Missed   []string         `json:"-"` // who lost it by not touching it
-	Picked   bool             `json:"-"` // by hand: the rotation never takes it away
+	Picked   bool             `json:"-"` // by hand, or a manager's in the end: the rotation never takes it away
 	Charged  map[string]int64 `json:"-"` // what it cost whose pass in turns, given back when it is void
 	Personal bool             `json:"-"` // false once forgotten
 	Past     bool             `json:"-"` // all its arrivals are history: the customer's next is dealt

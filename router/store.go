@@ -146,6 +146,7 @@ type Dealing struct {
 	Kind      Kind
 	To        string   // empty: whose turn it is
 	Exclude   []string // who may not get it
+	Hold      string   // who has it where nobody may get it: to hold while nobody is eligible at all, else to keep
 	Charge    bool
 	Reason    string
 	By, Actor string
@@ -160,7 +161,8 @@ type Dealing struct {
 
 // Dealt is what became of a Dealing.
 type Dealt struct {
-	Owner string // empty: nobody was eligible, or it was too early
+	Owner string // empty: it goes on being held, since nobody was eligible, or it was too early
+	Kind  Kind   // what it was: as asked for, or held or escalated
 	Seq   int64
 	Early bool // the spacing has not passed
 }

@@ -54,8 +54,12 @@ func (r *Router) dealWaiting(ctx context.Context, f *Rooftop, floor FloorNow) (d
 			return done, err
 		}
 		now := r.store.Now()
+		kind := KindDealt
+		if len(l.Missed) > 0 {
+			kind = KindRedealt
+		}
 		d, err := r.store.Deal(ctx, f.ID, &Dealing{
-			Now: now, Lead: id, Version: l.Version, Kind: KindDealt, Charge: true, Reason: "held until somebody was on",
+			Now: now, Lead: id, Version: l.Version, Kind: kind, Exclude: l.Missed, Hold: f.Holder(), Charge: true, Reason: "held until somebody was on",
 			Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Timers: f.redealt(l, now, true), Waited: waited(l, now).Seconds(), Bucket: f.bucket(waited(l, now)), Spacing: f.Routing.OpeningSpacing,
 		})
 		if errors.Is(err, ErrConflict) {
@@ -163,7 +167,8 @@ func (l *Lead) protected() time.Time {
 	return until
 }
 
-// redeal takes an untouched lead from an owner who missed it: to the next, at most MaxRedeals times, then to a manager.
+// redeal takes an untouched lead from an owner who missed it: to the next, at most MaxRedeals times, then to a manager. While nobody is
+// there, as at closing time, it is held like any other.
 func (r *Router) redeal(ctx context.Context, f *Rooftop, l *Lead, now time.Time) error {
 	if keeps := l.protected(); !l.Untouched() || keeps.After(now) || f.Routing.ReassignAfter == 0 || l.Desk != DeskSales {
 		after := *l
@@ -178,20 +183,14 @@ func (r *Router) redeal(ctx context.Context, f *Rooftop, l *Lead, now time.Time)
 		return err
 	}
 	d := Dealing{
-		Now: now, Lead: l.ID, Version: l.Version, Kind: KindRedealt, Charge: true, Miss: l.Owner,
+		Now: now, Lead: l.ID, Version: l.Version, Kind: KindRedealt, Charge: true, Miss: l.Owner, Hold: f.Holder(),
 		Exclude: append(append([]string(nil), l.Missed...), l.Owner), Reason: "untouched for " + f.Routing.ReassignAfter.String() + " of open time",
 		Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Timers: f.redealt(l, now, true),
 	}
-	if l.Redeals < f.Routing.MaxRedeals {
-		dealt, err := r.store.Deal(ctx, f.ID, &d)
-		if err != nil || dealt.Owner != "" {
-			return err
-		}
-		d.Reason = "nobody else is on; " + d.Reason
-	} else {
+	if l.Redeals >= f.Routing.MaxRedeals {
+		d.Kind, d.Charge, d.To, d.Timers = KindEscalated, false, f.Holder(), f.redealt(l, now, false)
 		d.Reason = "re-dealt as often as allowed"
 	}
-	d.Kind, d.Charge, d.To, d.Timers = KindEscalated, false, f.Holder(), f.redealt(l, now, false)
 	_, err := r.store.Deal(ctx, f.ID, &d)
 	return err
 }

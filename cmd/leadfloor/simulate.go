@@ -257,14 +257,22 @@ func (t *tally) apply(e router.Event) {
 	switch e.Kind {
 	case router.KindHeld:
 		t.held++
-		t.first[e.Lead], t.owner[e.Lead] = "", e.Deal.To
+		t.owner[e.Lead] = e.Deal.To
+		if known {
+			t.of(had).lost++
+		} else {
+			t.first[e.Lead] = ""
+		}
 		return
-	case router.KindRedealt:
-		t.redealt++
-		t.of(had).lost++
-	case router.KindEscalated:
-		t.escalated++
-		t.of(had).lost++
+	case router.KindRedealt, router.KindEscalated:
+		if e.Kind == router.KindRedealt {
+			t.redealt++
+		} else {
+			t.escalated++
+		}
+		if slices.Contains(e.Deal.Missed, had) { // else it was held, and lost before that
+			t.of(had).lost++
+		}
 	case router.KindDealt, router.KindReturned, router.KindNamed, router.KindDesk, router.KindAssigned:
 	default:
 		return

@@ -41,10 +41,10 @@ type history struct {
 	steps       []step
 	hands       map[string]step // the status that each had by hand as the span began
 	tally       *tally
-	held        map[string]int64 // leads that began as held, until which event
-	looked      time.Time        // the last look of steps
-	reads       int              // events
-	first, last time.Time        // of the whole log
+	held        map[string][]int64 // leads that were held -> events since when and until when, in turn
+	looked      time.Time          // the last look of steps
+	reads       int                // events
+	first, last time.Time          // of the whole log
 }
 
 // errSealed says that the log no longer reaches back to the beginning.
@@ -53,7 +53,7 @@ var errSealed = errors.New("its beginning was sealed")
 // readHistory reads of a store's log what happened in [start, end), writing nothing. A zero start is the beginning of the log. It keeps of
 // each event a hundred bytes or so.
 func readHistory(ctx context.Context, store router.Store, rooftop string, start, end time.Time) (*history, error) {
-	h := &history{start: start, end: end, hands: map[string]step{}, tally: newTally(), held: map[string]int64{}}
+	h := &history{start: start, end: end, hands: map[string]step{}, tally: newTally(), held: map[string][]int64{}}
 	const page = 1000
 	for head := int64(0); ; {
 		events, err := store.Events(ctx, rooftop, head, page)
@@ -107,7 +107,7 @@ func (h *history) add(e router.Event) {
 		case router.KindNamed, router.KindReturned:
 			s.who = e.Deal.To
 		case router.KindHeld:
-			h.held[e.Lead] = 0
+			h.held[e.Lead] = []int64{e.Seq}
 		}
 		h.steps = append(h.steps, s)
 		return
@@ -120,8 +120,12 @@ func (h *history) add(e router.Event) {
 	case router.KindAssigned:
 		s.who = e.Deal.To
 		h.dealt(e)
-	case router.KindDealt, router.KindRedealt, router.KindEscalated:
-		h.dealt(e)
+	case router.KindHeld, router.KindDealt, router.KindRedealt, router.KindEscalated:
+		if e.Kind == router.KindHeld {
+			h.held[e.Lead] = append(h.held[e.Lead], e.Seq)
+		} else {
+			h.dealt(e)
+		}
 		if h.looked.Equal(e.At) {
 			return
 		}
@@ -144,15 +148,15 @@ func (h *history) add(e router.Event) {
 
 // dealt notes until when a lead was held.
 func (h *history) dealt(e router.Event) {
-	if until, ok := h.held[e.Lead]; ok && until == 0 {
-		h.held[e.Lead] = e.Seq
+	if all := h.held[e.Lead]; len(all)%2 == 1 {
+		h.held[e.Lead] = append(all, e.Seq)
 	}
 }
 
 // wasHeld says whether a manager held the lead when a step was taken.
 func (h *history) wasHeld(s step) bool {
-	until, ok := h.held[s.lead]
-	return ok && (until == 0 || s.event < until)
+	n, _ := slices.BinarySearch(h.held[s.lead], s.event)
+	return n%2 == 1
 }
 
 // Kinds of a step that are none of an event.
@@ -502,7 +506,7 @@ func (s *scratch) Deal(ctx context.Context, rooftop string, d *router.Dealing) (
 	d.Timers = router.Timers{Reassign: d.Timers.Reassign}
 	dealt, err := s.Store.Deal(ctx, rooftop, d)
 	switch {
-	case err != nil || d.Kind != router.KindDealt:
+	case err != nil || d.To != "" || d.Miss != "": // no held lead's
 	case dealt.Early:
 		s.early = s.last.Add(d.Spacing)
 	case dealt.Owner != "":

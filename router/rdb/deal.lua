@@ -1,48 +1,60 @@
--- deal gives a lead a new owner: whose turn it is, or R.to.
--- KEYS 15 lead. Returns JSON {owner, seq}, {conflict: true}, {none: true} where nobody is eligible, {early: true} before the spacing has passed.
+-- deal gives a lead a new owner: whose turn it is, or R.to. Where nobody may get it R.hold has it: holds it while nobody is eligible at
+-- all, keeps it where all who are have missed it.
+-- KEYS 15 lead. Returns JSON {owner, seq, kind}, {conflict: true}, {none: true} where it goes on being held, {early: true} before the
+-- spacing has passed.
 local LEAD = KEYS[15]
-local f = redis.call('HMGET', LEAD, 'v', 'st', 'ow', 'sl', 'ra')
+local f = redis.call('HMGET', LEAD, 'v', 'st', 'ow', 'sl', 'ra', 'ar')
 if not f[1] or tonumber(f[1]) ~= R.v then return '{"conflict":true}' end
 local held = f[2] == 'waiting'
 if R.spacing > 0 and held then
   local wl = tonumber(meta[5] or 0) or 0
   if now < wl + R.spacing then return '{"early":true}' end
 end
-if R.kind == 'dealt' and R.to == '' and redis.call('ZRANGE', WAIT, 0, 0)[1] ~= R.id then return '{"conflict":true}' end
+if held and R.to == '' and redis.call('ZRANGE', WAIT, 0, 0)[1] ~= R.id then return '{"conflict":true}' end
 muster()
 local missed = {}
 for _, id in ipairs(R.exclude) do missed[id] = true end
 stand()
 local i, out = sides(missed)
-local p
-if R.to == '' then
-  p = next_up(missed)
-  if not p then
-    if #events > 0 then save_people(); flush() end -- what was seen of the floor stands
-    return '{"none":true}'
-  end
+local p, owner
+local kind, reason, timers = R.kind, R.reason, R.timers
+if R.to ~= '' then
+  p, owner = byid[R.to], R.to
 else
-  p = byid[R.to]
+  p = next_up(missed)
+  if p then
+    owner = p.id
+  else
+    owner, reason = R.hold, 'nobody else is on; ' .. reason
+    if next_up() then
+      kind, timers = 'escalated', {w = timers.w, p = timers.p}
+    elseif held then
+      if #events > 0 then save_people(); flush() end -- what was seen of the floor stands
+      return '{"none":true}'
+    else
+      kind, timers = 'held', {}
+    end
+  end
 end
-local owner, cost = R.to ~= '' and R.to or p.id, nil
-if R.charge and p and not p.gone then cost = charge(p, R.kind == 'dealt') end
+local cost
+if R.charge and p and not p.gone then cost = charge(p, kind == 'dealt') end
 
 local set = {ow = owner, as = int(now), cb = ''}
-if held then set.st = 'untouched' end
-if R.kind == 'assigned' then set.pk = '1' end
-for _, code in ipairs({'w', 'p', 'r'}) do set['t' .. code] = R.timers[code] and int(R.timers[code]) or '' end
+if kind == 'held' then set.st, set.as = 'waiting', '' elseif held then set.st = 'untouched' end
+if kind == 'assigned' or kind == 'escalated' then set.pk = '1' end
+for _, code in ipairs({'w', 'p', 'r'}) do set['t' .. code] = timers[code] and int(timers[code]) or '' end
 if cost then -- all that it ever cost is given back where it turns out void
   local field = 'c.' .. owner
   set[field] = int(cost + (tonumber(redis.call('HGET', LEAD, field) or '') or 0))
 end
 for name, v in pairs(R.set) do set[name] = v end
-count('asg|' .. owner)
-if held then
+if kind ~= 'held' then count('asg|' .. owner) end
+if held and #R.exclude == 0 then
   count('h|assignment|' .. f[4] .. '|' .. R.bucket)
   count('hs|assignment|' .. f[4], R.waited)
 end
 local missing = #R.exclude > 0 and cjson.encode(R.exclude) or nil
-local s = event(R.kind, R.id, R.by, set, deal_json({to = owner, cost = cost, reason = R.reason, ['in'] = i, out = out, missed = missing}))
+local s = event(kind, R.id, R.by, set, deal_json({to = owner, cost = cost, reason = reason, ['in'] = i, out = out, missed = missing}))
 local write, drop = {'v', int(s)}, {}
 for name, v in pairs(set) do
   if v ~= '' then write[#write + 1] = name; write[#write + 1] = v else drop[#drop + 1] = name end
@@ -50,17 +62,19 @@ end
 redis.call('HSET', LEAD, unpack(write))
 if #drop > 0 then redis.call('HDEL', LEAD, unpack(drop)) end
 for _, code in ipairs({'w', 'p', 'r'}) do
-  local at = R.timers[code]
+  local at = timers[code]
   if at then redis.call('ZADD', DUE, int(at), code .. '|' .. R.id) else redis.call('ZREM', DUE, code .. '|' .. R.id) end
 end
-if held then
+if kind == 'held' then
+  redis.call('ZADD', WAIT, f[6], R.id)
+elseif held then
   redis.call('ZREM', WAIT, R.id)
-  if R.kind == 'dealt' then redis.call('HSET', META, 'wl', int(now)) end
+  if R.to == '' and p then redis.call('HSET', META, 'wl', int(now)) end
 end
-if f[5] then -- its clock to an attempt runs: it counts as untouched with its owner, unless it was held
+if f[5] then -- its clock to an attempt runs: it counts as untouched with its owner, unless it is held
   if not held then redis.call('HINCRBY', UNT, f[3], -1) end
-  redis.call('HINCRBY', UNT, owner, 1)
+  if kind ~= 'held' then redis.call('HINCRBY', UNT, owner, 1) end
 end
 save_people()
 flush()
-return cjson.encode({owner = owner, seq = s})
+return cjson.encode({owner = owner, seq = s, kind = kind})

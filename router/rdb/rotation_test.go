@@ -538,6 +538,92 @@ func TestPickOfTheOwnerHolds(t *testing.T) {
 	routertest.Want(t, "assigned", f.Counts["asg|alice"], 1)
 }
 
+// A re-deal that fell due at closing time, nobody being on any more, gave the lead to a manager for good.
+func TestRedealAtClosingWaitsForTheMorning(t *testing.T) {
+	b := floorOf(t, "alice", "bob")
+	b.Home.Routing.ReassignAfter = 15 * time.Minute
+	late := b.Arrive(b.Next())
+	routertest.Want(t, "owner", late.Owner, "alice")
+	set(b, "alice", router.Off)
+	set(b, "bob", router.Off)
+	b.Clock.Add(10 * time.Minute)
+	night := b.Arrive(b.Next()).Lead
+	b.Clock.Add(10 * time.Minute)
+	tick(b)
+	l := lead(b, late.Lead)
+	routertest.Want(t, "state", l.State, router.Waiting)
+	routertest.Want(t, "holder", l.Owner, "mia")
+	f, err := b.Figures(t.Context(), b.Home.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	routertest.Want(t, "waiting", f.Waiting, 2)
+	routertest.Want(t, "untouched of who missed it", f.PersonUntouched["alice"], 0)
+
+	// In the morning who missed it comes first: the lead goes to another, and what came later is dealt after it.
+	b.Clock.Add(12 * time.Hour)
+	b.Home.Roster[0].MaxUntouched = 1
+	set(b, "bob", router.On)
+	set(b, "alice", router.On)
+	routertest.Want(t, "owner", lead(b, late.Lead).Owner, "bob")
+	routertest.Want(t, "the night's", lead(b, night).State, router.Waiting)
+	b.Clock.Add(b.Home.Routing.OpeningSpacing)
+	tick(b)
+	routertest.Want(t, "the night's", lead(b, night).Owner, "alice")
+	if f, err = b.Figures(t.Context(), b.Home.ID); err != nil {
+		t.Fatal(err)
+	}
+	var assigned int64
+	for name, n := range f.Counts {
+		if strings.HasPrefix(name, "h|assignment|") {
+			assigned += n
+		}
+	}
+	routertest.Want(t, "clocks to assignment", assigned, 2)
+
+	// Where only who missed it comes, a manager has it, and those behind it go on.
+	b = floorOf(t, "alice", "bob")
+	b.Home.Routing.ReassignAfter = 15 * time.Minute
+	first := b.Arrive(b.Next()).Lead
+	set(b, "alice", router.Off)
+	set(b, "bob", router.Off)
+	b.Clock.Add(16 * time.Minute)
+	tick(b)
+	second := b.Arrive(b.Next()).Lead
+	set(b, "alice", router.On)
+	routertest.Want(t, "owner", lead(b, first).Owner, "mia")
+	routertest.Want(t, "state", lead(b, first).State, router.Untouched)
+	routertest.Want(t, "the one behind it", lead(b, second).Owner, "alice")
+}
+
+// A manager who had a lead in the end lost it again when the customer wrote once more.
+func TestManagersLeadIsNotDealtAgain(t *testing.T) {
+	b := floorOf(t, "alice", "bob")
+	b.Home.Routing.ReassignAfter, b.Home.Routing.MaxRedeals = 15*time.Minute, 0
+	id := b.Arrive(routertest.Arrival(1, b.Clock.Now())).Lead
+	b.Clock.Add(16 * time.Minute)
+	tick(b)
+	attempt(b, id)
+	b.Clock.Add(5 * time.Hour)
+	asks := routertest.Arrival(1, b.Clock.Now())
+	asks.Token, asks.Place, asks.Enquiry.IDs, asks.Enquiry.Customer.Comments = "asks", "leads/1/901", nil, "still there?"
+	b.Arrive(asks)
+	b.Clock.Add(time.Hour)
+	tick(b)
+	routertest.Want(t, "owner", lead(b, id).Owner, "mia")
+	events, err := b.Why(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := 0
+	for _, e := range events {
+		if e.Kind == router.KindEscalated {
+			given++
+		}
+	}
+	routertest.Want(t, "times given to the manager", given, 1)
+}
+
 // Of a customer who writes again and again, a copy of the first mail was taken for a new one.
 func TestCopyIsFoundBehindManyTouches(t *testing.T) {
 	b := floorOf(t, "alice")

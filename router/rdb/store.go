@@ -257,12 +257,13 @@ func (s *Store) Deal(ctx context.Context, store string, d *router.Dealing) (rout
 	}
 	r := request{
 		"now": d.Now.UnixMilli(), "id": d.Lead, "v": d.Version, "kind": d.Kind, "to": d.To, "exclude": append([]string{}, d.Exclude...), "charge": d.Charge,
-		"reason": d.Reason, "by": d.By, "actor": d.Actor, "timers": d.Timers.ByCode(), "spacing": d.Spacing.Milliseconds(),
+		"reason": d.Reason, "by": d.By, "actor": d.Actor, "timers": d.Timers.ByCode(), "spacing": d.Spacing.Milliseconds(), "hold": d.Hold,
 		"bucket": d.Bucket, "waited": int64(d.Waited * 1000), "set": set,
 	}.floor(d.Floor, d.CatchUp)
 	var a struct {
 		Conflict, None, Early bool
 		Owner                 string
+		Kind                  router.Kind
 		Seq                   int64
 	}
 	if err := s.run(ctx, s.deal, append(k.base(), k.lead(d.Lead)), &a, s.sign(store, r)); err != nil {
@@ -271,7 +272,7 @@ func (s *Store) Deal(ctx context.Context, store string, d *router.Dealing) (rout
 	if a.Conflict {
 		return router.Dealt{}, router.ErrConflict
 	}
-	return router.Dealt{Owner: a.Owner, Seq: a.Seq, Early: a.Early}, nil
+	return router.Dealt{Owner: a.Owner, Kind: a.Kind, Seq: a.Seq, Early: a.Early}, nil
 }
 
 // Put stores what became of a lead.

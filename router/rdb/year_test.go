@@ -204,7 +204,7 @@ type year struct {
 	window map[string]stand // of those whom the rotation alone dealt to for a while
 	among  string
 
-	arrivals, touches, duplicates, replays, held, redealt, escalated, picked, returned, faults, spread int
+	arrivals, touches, duplicates, replays, held, redealt, reheld, escalated, picked, returned, faults, spread int
 }
 
 // stand is somebody's pass when a window began, and the turns dealt since.
@@ -388,8 +388,7 @@ func (y *year) back(s step, now time.Time) func(*router.Router) error {
 }
 
 // disputed are the arrivals on which the law can be read in two ways, and which are left out: a touch that is read after a try that came
-// later than it; and, where re-dealing is on, a touch after which an owner who was picked, or is a manager, or still works on the lead, lets
-// the new enquiry lie.
+// later than it.
 func (y *year) disputed(m *mail, now time.Time) bool {
 	if m.copy {
 		return false
@@ -398,7 +397,7 @@ func (y *year) disputed(m *mail, now time.Time) bool {
 	if l == nil || l.Untouched() {
 		return false
 	}
-	return l.LastTry.After(m.at) || y.home.Routing.ReassignAfter > 0 && (l.Picked || l.Given || l.Working(now))
+	return l.LastTry.After(m.at)
 }
 
 // copied is the first enquiry of a customer under another identity.
@@ -709,7 +708,7 @@ func (y *year) follow(now time.Time, err error, look func()) error {
 		case c.Kind == "" || c.Dealt.Early:
 		case c.Dealt.Owner == "":
 			y.m.Look(now)
-		case c.Kind == router.KindDealt:
+		case c.Held:
 			due = false
 			l := y.m.DealHeld(now)
 			if l == nil {
@@ -718,8 +717,18 @@ func (y *year) follow(now time.Time, err error, look func()) error {
 			if err := same(c, l); err != nil {
 				return err
 			}
-			if err := y.dealt(l.Owner); err != nil {
-				return err
+			switch c.Kind {
+			case router.KindDealt:
+				if err := y.dealt(l.Owner); err != nil {
+					return err
+				}
+			case router.KindEscalated:
+				y.escalated++
+			default:
+				y.window = nil
+			}
+			if l.Given != (c.Kind == router.KindEscalated) {
+				return fmt.Errorf("held lead %s: %s, want given to a manager %t", c.Lead, c.Kind, l.Given)
 			}
 		default:
 			all := y.m.Reassignable(now)
@@ -730,11 +739,17 @@ func (y *year) follow(now time.Time, err error, look func()) error {
 			y.m.Reassign(l, now)
 			y.window = nil
 			y.redealt++
-			if l.Given {
+			want := router.KindRedealt
+			switch {
+			case l.Given:
 				y.escalated++
+				want = router.KindEscalated
+			case l.Held:
+				y.reheld++
+				want = router.KindHeld
 			}
-			if l.Given != (c.Kind == router.KindEscalated) {
-				return fmt.Errorf("lead %s: %s, want given to a manager %t", c.Lead, c.Kind, l.Given)
+			if c.Kind != want {
+				return fmt.Errorf("lead %s: %s, want %s", c.Lead, c.Kind, want)
 			}
 			if err := same(c, l); err != nil {
 				return err
@@ -895,7 +910,7 @@ func (y *year) audit() error {
 
 func (y *year) tally() string {
 	return fmt.Sprintf("%d arrivals (%d leads, %d touches, %d duplicates), %d replays, %d lost or refused calls, %d turns charged, %d given back, "+
-		"%d held, %d returned to a former owner, %d taken away, %d of these to a manager, %d picked by hand, %d admitted with a raised pass, greatest spread %d, %d held at the end",
+		"%d held, %d returned to a former owner, %d taken away, %d of these to be held, %d in the end to a manager, %d picked by hand, %d admitted with a raised pass, greatest spread %d, %d held at the end",
 		y.arrivals, len(y.leads), y.touches, y.duplicates, y.replays, y.faults, y.m.Charged, y.m.Refunded,
-		y.held, y.returned, y.redealt, y.escalated, y.picked, y.m.Admitted, y.spread, y.m.Held())
+		y.held, y.returned, y.redealt, y.reheld, y.escalated, y.picked, y.m.Admitted, y.spread, y.m.Held())
 }

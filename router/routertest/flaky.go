@@ -1,6 +1,7 @@
 package routertest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -23,7 +24,8 @@ var _ router.Store = (*Flaky)(nil)
 
 // A Call is a writing call that was carried out.
 type Call struct {
-	Kind  router.Kind // of a deal; empty for anything else
+	Kind  router.Kind // of a deal, as it turned out; empty for anything else
+	Held  bool        // a held lead was to be dealt
 	Floor bool
 	Put   bool
 	Taken *router.Taken
@@ -69,7 +71,9 @@ func (f *Flaky) Take(ctx context.Context, rooftop string, t *router.Take) (route
 // Deal is Store's.
 func (f *Flaky) Deal(ctx context.Context, rooftop string, d *router.Dealing) (router.Dealt, error) {
 	return through(f, func() (router.Dealt, error) { return f.Store.Deal(ctx, rooftop, d) },
-		func(v router.Dealt) Call { return Call{Kind: d.Kind, Lead: d.Lead, Dealt: v} })
+		func(v router.Dealt) Call {
+			return Call{Kind: cmp.Or(v.Kind, d.Kind), Held: d.To == "" && d.Miss == "", Lead: d.Lead, Dealt: v}
+		})
 }
 
 // Put is Store's.

@@ -53,7 +53,7 @@ type ModelLead struct {
 	Closed  bool
 	Void    bool
 	Picked  bool             // by hand: the rotation never takes it away
-	Given   bool             // to a manager, the re-deals being used up or nobody else on
+	Given   bool             // to a manager, the re-deals being used up or all who are on having missed it
 	Charges map[string]int64 // what it cost whom
 	Touches int              // arrivals, the first included
 
@@ -390,16 +390,21 @@ func (m *Model) HeldDue(now time.Time) bool {
 	return len(m.held) > 0 && now.Sub(m.heldDealt) >= m.Home.Routing.OpeningSpacing && len(m.Eligible()) > 0
 }
 
-// DealHeld deals the held lead that arrived first.
+// DealHeld deals the held lead that arrived first. Where all who are on have missed it, a manager gets it.
 func (m *Model) DealHeld(now time.Time) *ModelLead {
 	m.Look(now)
 	if !m.HeldDue(now) {
 		return nil
 	}
 	l := slices.MinFunc(slices.Collect(maps.Keys(m.held)), func(a, b *ModelLead) int { return a.Arrived.Compare(b.Arrived) })
-	next := m.Eligible()[0]
-	m.give(l, next, now)
-	m.charge(l, next)
+	next := m.Eligible(l.missed...)
+	if len(next) == 0 {
+		l.Given = true
+		m.give(l, m.Home.Holder(), now)
+		return l
+	}
+	m.give(l, next[0], now)
+	m.charge(l, next[0])
 	m.heldDealt = now
 	return l
 }
@@ -431,18 +436,23 @@ func (m *Model) Reassignable(now time.Time) []*ModelLead {
 	})
 }
 
-// Reassign takes such a lead away: to the next of those who did not miss it, or to a manager where the re-deals are used up or nobody else
-// is there.
+// Reassign takes such a lead away: to the next of those who did not miss it, or to a manager where the re-deals are used up or all who are
+// on have missed it. Where nobody is on it is held.
 func (m *Model) Reassign(l *ModelLead, now time.Time) {
 	m.Look(now)
 	l.missed = append(l.missed, l.Owner)
 	next := m.Eligible(l.missed...)
-	if l.redeals == m.Home.Routing.MaxRedeals || len(next) == 0 {
+	if l.redeals == m.Home.Routing.MaxRedeals || len(next) == 0 && len(m.Eligible()) > 0 {
 		l.Given = true
 		m.give(l, m.Home.Holder(), now)
 		return
 	}
 	l.redeals++
+	if len(next) == 0 {
+		l.Owner, l.Held = m.Home.Holder(), true
+		m.index(l)
+		return
+	}
 	m.give(l, next[0], now)
 	m.charge(l, next[0])
 }

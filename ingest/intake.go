@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -18,11 +19,17 @@ import (
 	"leadfloor/router"
 )
 
-// Business is what an Intake needs of the router. Both calls may be repeated with the same token without further effect; an error means
+// Business is what an Intake needs of the router. Every call may be repeated with the same token without further effect; an error means
 // that nobody knows whether it happened.
 type Business interface {
 	Take(ctx context.Context, store string, a *router.Arrival) (router.Taken, error)
 	Park(ctx context.Context, store, token, place string, p router.Parked) (router.Taken, error)
+	// Decided says what was decided under a token before, if anything was.
+	Decided(ctx context.Context, store, token, place string) (router.Taken, bool, error)
+	// Admit counts a message within its sender's limit, and says whether there was room.
+	Admit(ctx context.Context, store, sender, token string, at time.Time, l router.Limit) (bool, error)
+	// Now is the store's clock.
+	Now() time.Time
 }
 
 // Config says what belongs where. It is replaced whole.
@@ -31,13 +38,15 @@ type Config struct {
 	Stores    map[string]Rules
 	Options   mail.Options
 	Keep      time.Duration // how long a quarantined message's bytes are kept
+	// LookupTXT asks DNS for the keys of those who sign mail, as net.Resolver's method of that name; nil: this machine's resolver.
+	LookupTXT func(ctx context.Context, name string) ([]string, error)
 }
 
 // Feed is a mailbox and the stores that it feeds.
 type Feed struct {
-	Store  string   // the one store, or the one that holds what no route takes
-	Routes []Route  // in order; empty: everything is for Store
-	Trust  []string // patterns of senders whose mail must be a lead
+	Store  string  // the one store, or the one that holds what no route takes
+	Routes []Route // in order; empty: everything is for Store
+	Trust  Trust
 }
 
 // Route sends what matches to a store. A route that matches anything and has no store holds the rest for the manager of the feed's.
@@ -67,6 +76,8 @@ type DeskRule struct {
 type Observer interface {
 	// Repaired counts one repair; kind is a code from a closed set.
 	Repaired(kind string)
+	// Doubted counts one message with leads for whose sender nothing vouched; the reason is one of mail.Doubts.
+	Doubted(mailbox, reason string)
 }
 
 // Intake decides messages: where the leads in them are, what they say, whose store they are for. It implements Handler.
@@ -75,6 +86,8 @@ type Intake struct {
 	observer Observer
 	log      *slog.Logger
 	cfg      atomic.Pointer[Config]
+	keys     *mail.Keys
+	since    atomic.Int64 // the first message that had to wait for DNS, in Unix milliseconds
 }
 
 var _ Handler = (*Intake)(nil)
@@ -82,6 +95,12 @@ var _ Handler = (*Intake)(nil)
 // New makes an Intake.
 func New(b Business, cfg Config, o Observer, log *slog.Logger) *Intake {
 	i := &Intake{business: b, observer: o, log: log.With("component", "ingest")}
+	i.keys = mail.NewKeys(func(ctx context.Context, name string) ([]string, error) {
+		if f := i.cfg.Load().LookupTXT; f != nil {
+			return f(ctx, name)
+		}
+		return net.DefaultResolver.LookupTXT(ctx, name)
+	})
 	i.Configure(cfg)
 	return i
 }
@@ -128,10 +147,13 @@ func (d *delivery) decide(ctx context.Context) (Fate, error) {
 	}
 	switch {
 	case len(r.Leads) > 0:
+		if fate, err := d.distrust(ctx, r); fate != "" || err != nil {
+			return fate, err
+		}
 		return d.leads(ctx, r)
 	case r.Mail.Suspect != "":
 		return d.park(ctx, feed.Store, FateQuarantined, r.Mail.Suspect, "")
-	case matchAny(feed.Trust, senders(r.Mail)):
+	case matchAny(feed.Trust.From, senders(r.Mail)):
 		return d.park(ctx, feed.Store, FateQuarantined, reasonNoLead, "")
 	}
 	return d.park(ctx, feed.Store, FateOther, cmp.Or(r.Mail.Header.Auto, "no lead in it"), "")
@@ -152,16 +174,20 @@ type delivery struct {
 // read reads the message. A panic of a reader is our fault, not the message's end: it is kept for after the mend.
 func (d *delivery) read() (r *Reading, fault string) {
 	defer func() {
-		if p := recover(); p != nil {
-			// The value of a panic may quote the message, so only where it happened is told.
-			d.log.Error("the reader panicked; the message is quarantined", "place", d.place, "stack", frames(debug.Stack()))
-			r, fault = nil, reasonPanic
+		if recover() != nil {
+			r, fault = nil, d.panicked()
 		}
 	}()
 	if d.file != nil {
 		return ReadFile(d.msg.Raw, d.cfg.Options, Locale{}), ""
 	}
 	return Read(d.msg.Raw, d.cfg.Options, Locale{}), ""
+}
+
+// panicked tells of a panic in whoever calls it deferred. The value of a panic may quote the message, so only where it happened is told.
+func (d *delivery) panicked() (fault string) {
+	d.log.Error("the reader panicked; the message is quarantined", "place", d.place, "stack", frames(debug.Stack()))
+	return reasonPanic
 }
 
 // frames keeps of a stack the names and lines of our own code.

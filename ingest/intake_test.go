@@ -22,11 +22,13 @@ type house struct {
 	router *router.Router
 	clock  *routertest.Clock
 	repair map[string]int
+	doubts []string
 	log    strings.Builder
 	uid    uint32
 }
 
-func (h *house) Repaired(kind string) { h.repair[kind]++ }
+func (h *house) Repaired(kind string)           { h.repair[kind]++ }
+func (h *house) Doubted(mailbox, reason string) { h.doubts = append(h.doubts, mailbox+" "+reason) }
 
 func newHouse(t testing.TB, cfg func(*ingest.Config)) *house {
 	h := &house{t: t, clock: routertest.NewClock(), repair: map[string]int{}}
@@ -34,7 +36,7 @@ func newHouse(t testing.TB, cfg func(*ingest.Config)) *house {
 	ford.Desks = map[string]router.Desk{"service": {Owner: "sam"}}
 	h.router = router.New(rdb.New(routertest.Miniredis(t), rdb.Options{Now: h.clock.Now}), []*router.Rooftop{ford, honda})
 	c := ingest.Config{
-		Mailboxes: map[string]ingest.Feed{"leads": {Store: "ford", Trust: []string{"*@vendor.example"}}},
+		Mailboxes: map[string]ingest.Feed{"leads": {Store: "ford", Trust: ingest.Trust{From: []string{"*@vendor.example"}}}},
 		Stores:    map[string]ingest.Rules{"ford": {Desks: []ingest.DeskRule{{Desk: "service", Match: ingest.Match{Provider: "*Service*"}}}}, "honda": {}},
 		Keep:      time.Hour,
 	}

@@ -4,6 +4,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -41,8 +42,12 @@ type Message struct {
 	TooLarge bool
 }
 
+// ErrLater says that a message cannot be decided yet for a reason of its own, such as a DNS that does not answer for its sender. Others can.
+var ErrLater = errors.New("cannot be decided yet")
+
 // A Handler decides a message and returns only when the decision is stored.
-// An error means that nobody knows what became of it: the message stays unsettled and is handed over again later.
+// An error means that nobody knows what became of it: the message stays unsettled and is handed over again later. It wraps ErrLater
+// where that says nothing about other messages.
 type Handler interface {
 	Handle(ctx context.Context, m Message) (Fate, error)
 }

@@ -37,6 +37,7 @@ type Options struct {
 	Fates         []string // of Settled
 	Repairs       []string // kinds of Repaired
 	RedisRisks    []string // reasons of RedisRisks
+	Doubts        []string // reasons of Doubted
 }
 
 // Metrics is all that /metrics shows. Its methods may be called from many goroutines and return at once. What it counts itself starts at
@@ -46,7 +47,7 @@ type Metrics struct {
 	now     func() time.Time
 
 	// The closed sets of label values.
-	fates, reasons, repairs, risks []string
+	fates, reasons, repairs, risks, doubts []string
 
 	// mu keeps an observation of a mailbox that was just taken out of the configuration from bringing its series back.
 	mu        sync.RWMutex
@@ -58,6 +59,7 @@ type Metrics struct {
 	mailboxErrors *prometheus.CounterVec
 	delay         prometheus.Histogram
 	repaired      *prometheus.CounterVec
+	doubted       *prometheus.CounterVec
 	risk          *prometheus.GaugeVec
 	memory        *prometheus.GaugeVec // without labels, so that it can be absent
 	command       prometheus.Histogram

@@ -41,7 +41,7 @@ func options(s metrics.Source) metrics.Options {
 		Source: s, Version: "1.2.3", Revision: "abc", Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),
 		Mailboxes: []string{"leads"}, MailboxErrors: []string{"auth", "network"},
 		Fates:   []string{"lead", "touch", "duplicate", "replay", "other", "quarantined", "skipped", "gone"},
-		Repairs: []string{"bad-entity"}, RedisRisks: []string{"appendonly", "eviction"},
+		Repairs: []string{"bad-entity"}, RedisRisks: []string{"appendonly", "eviction"}, Doubts: []string{"unsigned", "unaligned"},
 	}
 }
 
@@ -116,6 +116,7 @@ func TestGolden(t *testing.T) {
 			m.Error("leads", "auth")
 			m.Settled("leads", "lead", 250*time.Millisecond)
 			m.Repaired("bad-entity")
+			m.Doubted("leads", "unsigned")
 			m.RedisCommand(time.Millisecond)
 			m.RedisRisks([]string{"eviction"})
 			m.RedisMemory(1<<20, 4<<20)
@@ -211,6 +212,7 @@ var contract = map[string]struct {
 	"leadfloor_mailbox_last_success_timestamp_seconds":       {dto.MetricType_GAUGE, "mailbox"},
 	"leadfloor_mailbox_errors_total":                         {dto.MetricType_COUNTER, "mailbox reason"},
 	"leadfloor_ingest_delay_seconds":                         {dto.MetricType_HISTOGRAM, ""},
+	"leadfloor_messages_doubted_total":                       {dto.MetricType_COUNTER, "mailbox reason"},
 	"leadfloor_parse_repairs_total":                          {dto.MetricType_COUNTER, "kind"},
 	"leadfloor_redis_command_duration_seconds":               {dto.MetricType_HISTOGRAM, ""},
 	"leadfloor_config_hash":                                  {dto.MetricType_GAUGE, ""},

@@ -36,6 +36,7 @@ func (m *Metrics) count(o Options, r prometheus.Registerer) {
 	}
 	m.now = o.Now
 	m.fates, m.reasons, m.repairs, m.risks = slices.Clone(o.Fates), slices.Clone(o.MailboxErrors), slices.Clone(o.Repairs), slices.Clone(o.RedisRisks)
+	m.doubts = slices.Clone(o.Doubts)
 	if !slices.Contains(m.risks, unknown) {
 		m.risks = append(m.risks, unknown)
 	}
@@ -46,6 +47,7 @@ func (m *Metrics) count(o Options, r prometheus.Registerer) {
 	m.delay = histogram("leadfloor_ingest_delay_seconds", "Time from a message's arrival in its mailbox to the decision on it.",
 		.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400)
 	m.repaired = counter("leadfloor_parse_repairs_total", "Faults that were repaired in lead documents while reading them, by kind.", "kind")
+	m.doubted = counter("leadfloor_messages_doubted_total", "Messages with leads for whose sender nothing vouched, by mailbox and reason; they were held where the mailbox requires it.", "mailbox", "reason")
 	m.risk = gauge("leadfloor_redis_can_lose_data", "1 for each reason for which Redis, as it is set up, can lose decided leads.", "reason")
 	m.memory = gauge("leadfloor_redis_memory_ratio", "Memory used by Redis as a share of what it may use; absent where it has no limit or cannot be asked.")
 	m.command = histogram("leadfloor_redis_command_duration_seconds", "Time that a command to Redis took, the way there and back included.",
@@ -55,7 +57,7 @@ func (m *Metrics) count(o Options, r prometheus.Registerer) {
 	reloadedAt := gauge("leadfloor_config_last_reload_success_timestamp_seconds", "When the configuration was last loaded.")
 	m.hash, m.reloaded, m.reloadedAt = hash.WithLabelValues(), reloaded.WithLabelValues(), reloadedAt.WithLabelValues()
 	r.MustRegister(
-		m.messages, m.mailboxUp, m.mailboxSeen, m.mailboxErrors, m.delay, m.repaired, m.risk, m.memory, m.command, hash, reloaded, reloadedAt,
+		m.messages, m.mailboxUp, m.mailboxSeen, m.mailboxErrors, m.delay, m.repaired, m.doubted, m.risk, m.memory, m.command, hash, reloaded, reloadedAt,
 	)
 	for _, kind := range m.repairs {
 		m.repaired.WithLabelValues(kind)
@@ -78,6 +80,7 @@ func (m *Metrics) Configure(mailboxes []string) {
 			m.mailboxUp.DeletePartialMatch(of)
 			m.mailboxSeen.DeletePartialMatch(of)
 			m.mailboxErrors.DeletePartialMatch(of)
+			m.doubted.DeletePartialMatch(of)
 		}
 	}
 	m.mailboxes = slices.Clone(mailboxes)
@@ -89,6 +92,9 @@ func (m *Metrics) Configure(mailboxes []string) {
 		}
 		for _, reason := range m.reasons {
 			m.mailboxErrors.WithLabelValues(name, reason)
+		}
+		for _, reason := range m.doubts {
+			m.doubted.WithLabelValues(name, reason)
 		}
 	}
 }
@@ -138,6 +144,11 @@ func (m *Metrics) Settled(mailbox, fate string, delay time.Duration) {
 // Repaired counts one repair of a lead document.
 func (m *Metrics) Repaired(kind string) {
 	m.repaired.WithLabelValues(oneOf(m.repairs, kind)).Inc()
+}
+
+// Doubted counts a message with leads for whose sender nothing vouched.
+func (m *Metrics) Doubted(mailbox, reason string) {
+	m.observe(mailbox, func() { m.doubted.WithLabelValues(mailbox, oneOf(m.doubts, reason)).Inc() })
 }
 
 // RedisCommand counts one command to Redis.

@@ -39,6 +39,10 @@ type Store interface {
 	Park(ctx context.Context, rooftop string, p *Parked) (Taken, error)
 	// Parked lists what was parked, newest first.
 	Parked(ctx context.Context, rooftop string, quarantined bool, limit int) ([]Parked, error)
+	// Decided says what was decided before under a token, if anything was, and whether it was in this place.
+	Decided(ctx context.Context, rooftop string, token, place []byte) (Taken, bool, error)
+	// Admit counts a message within its sender's limit, once for each token, and says whether there was room.
+	Admit(ctx context.Context, rooftop string, a *Admission) (bool, error)
 
 	Lead(ctx context.Context, id string) (*Lead, error)
 	// Leads lists the leads of a rooftop, newest first, from the cursor on; next is empty at the end.
@@ -237,6 +241,14 @@ type Parked struct {
 	Raw     []byte        `json:"-"`
 	Kept    bool          `json:"kept"` // the raw message lies in the store
 	KeepFor time.Duration `json:"-"`
+}
+
+// Admission asks for room within a sender's limit.
+type Admission struct {
+	Sender []byte // keyed, 8 bytes
+	Token  []byte // 12 bytes
+	At     time.Time
+	Limit
 }
 
 // Query selects leads.

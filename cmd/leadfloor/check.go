@@ -61,6 +61,9 @@ func newCheckCmd(e *env) *cobra.Command {
 			for _, w := range c.Warnings() {
 				fmt.Fprintf(e.stdout, "warning: %s\n", w)
 			}
+			for _, t := range c.Trusts() {
+				fmt.Fprintln(e.stdout, t)
+			}
 			if offline {
 				fmt.Fprintf(e.stdout, "%s: well; no server was asked\n", e.config)
 				return nil

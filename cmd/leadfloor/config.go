@@ -181,6 +181,8 @@ type OAuth2Config struct {
 type TrustConfig struct {
 	From           []string // patterns of senders whose mail must be a lead
 	Authentication string   // off, warn or require
+	AuthservID     string   // whose Authentication-Results are believed; "": nobody's
+	Limit          router.Limit
 }
 
 // MatchConfig is a pattern for each thing that it looks at, where * stands for any text; "" looks at nothing. All given must fit.

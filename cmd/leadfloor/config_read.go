@@ -28,6 +28,7 @@ const (
 	maxCount       = 1_000_000
 	maxTarget      = 30 * day // a response target is a histogram's bound
 	maxReplicas    = 100
+	maxLimit       = 10_000 // messages, each remembered for as long as the limit looks back
 	maxRedisNumber = 1<<31 - 1
 )
 
@@ -327,7 +328,7 @@ func (r *reader) anyMailbox(n *yaml.Node, at string, names map[string]int, store
 		Role: mailboxLeads, TLS: mailbox.TLSImplicit, Folder: mailbox.DefaultFolder,
 		PollInterval: mailbox.DefaultPollInterval, Start: mailbox.DefaultStart,
 		After: map[ingest.Fate]string{ingest.FateLead: "keep", ingest.FateOther: "keep", ingest.FateQuarantined: "keep"},
-		Trust: TrustConfig{Authentication: "off"},
+		Trust: TrustConfig{Authentication: string(ingest.Off)},
 	}
 	mode := string(m.TLS)
 	given := r.fields(n, at, map[string]field{
@@ -354,7 +355,9 @@ func (r *reader) anyMailbox(n *yaml.Node, at string, names map[string]int, store
 		"trust": func(n *yaml.Node, at string) {
 			r.fields(n, at, map[string]field{
 				"from":           r.texts(&m.Trust.From, senderPattern),
-				"authentication": r.text(&m.Trust.Authentication, oneOf("off", "warn", "require")),
+				"authentication": r.text(&m.Trust.Authentication, oneOf(string(ingest.Off), string(ingest.Warn), string(ingest.Require))),
+				"authserv_id":    r.text(&m.Trust.AuthservID, serverID),
+				"limit":          r.limit(&m.Trust.Limit),
 			})
 		},
 		"route": func(n *yaml.Node, at string) {
@@ -668,4 +671,12 @@ func (r *reader) routing(n *yaml.Node, at string, c *router.Routing) {
 	} else if c.ResponseTarget%time.Second != 0 {
 		r.fault(target, join(at, "response_target"), "must be whole seconds")
 	}
+}
+
+// serverID is the name that a server gives itself in Authentication-Results, or mail.NoServerID.
+func serverID(s string) string {
+	if s == "" || len(s) > 253 || strings.ContainsAny(s, " \t;=()\"") {
+		return "must be the name at the beginning of your mail server's Authentication-Results, such as mx.google.com, or " + mail.NoServerID + " for Microsoft 365, which writes none"
+	}
+	return ""
 }

@@ -74,6 +74,24 @@ func (r *reader) after(into map[ingest.Fate]string, fate ingest.Fate) field {
 	}
 }
 
+// limit reads how many messages are taken in a minute, an hour or a day.
+func (r *reader) limit(into *router.Limit) field {
+	return func(n *yaml.Node, at string) {
+		s, ok := r.scalar(n, at)
+		if !ok {
+			return
+		}
+		count, unit, _ := strings.Cut(s, "/")
+		per := map[string]time.Duration{"m": time.Minute, "h": time.Hour, "d": day}[unit]
+		most, err := strconv.Atoi(count)
+		if err != nil || per == 0 || most < 0 || most > maxLimit {
+			r.fault(n, at, "must be a number of messages, at most %d, and a time, such as 20/h; m, h and d are known", maxLimit)
+			return
+		}
+		*into = router.Limit{Messages: most, Per: per}
+	}
+}
+
 func (r *reader) publicURL(into *string) field {
 	return func(n *yaml.Node, at string) {
 		s, ok := r.scalar(n, at)

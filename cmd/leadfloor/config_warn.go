@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/common/model"
 
+	"leadfloor/ingest"
 	"leadfloor/ingest/mailbox"
 )
 
@@ -99,12 +101,54 @@ func (m *MailboxConfig) warnings(warn func(string, ...any)) {
 	if m.SentFolder != "" {
 		warn("mailbox %s: sent_folder is not watched yet: answers have to be logged", m.Name)
 	}
-	if m.Trust.Authentication != "off" {
-		warn("mailbox %s: trust.authentication does nothing yet: a mail is taken whoever signed it", m.Name)
+	switch off := m.Trust.Authentication == string(ingest.Off); {
+	case off && m.Trust.AuthservID != "":
+		warn("mailbox %s: trust.authserv_id does nothing while trust.authentication is off", m.Name)
+	case off && m.Trust.Limit.Per > 0 && len(m.Trust.From) > 0:
+		warn("mailbox %s: trust.limit does not hold for whoever writes a sender of trust.from into the mail: set trust.authentication", m.Name)
 	}
 	if m.Start == mailbox.All && m.Role == mailboxLeads {
 		warn("mailbox %s: start is all: every lead in the folder is dealt, however old", m.Name)
 	}
+}
+
+// Trusts says in plain sentences what becomes of leads from senders who are not trusted, for each mailbox that asks something of them.
+func (c *Config) Trusts() (all []string) {
+	add := func(boxes []MailboxConfig) {
+		for i := range boxes {
+			if s := boxes[i].Trust.String(); s != "" {
+				all = append(all, fmt.Sprintf("mailbox %s: %s", boxes[i].Name, s))
+			}
+		}
+	}
+	add(c.Mailboxes)
+	for i := range c.Stores {
+		add(c.Stores[i].Mailboxes)
+	}
+	return all
+}
+
+// String says what t does, nothing where it asks nothing of anybody.
+func (t *TrustConfig) String() string {
+	witness := "no signature of the sender's domain vouches"
+	if t.AuthservID != "" {
+		witness = fmt.Sprintf("neither a signature of the sender's domain nor the mail server (%s) vouches", t.AuthservID)
+	}
+	var parts []string
+	switch ingest.Authentication(t.Authentication) {
+	case ingest.Require:
+		parts = append(parts, "a lead for which "+witness+" is held")
+	case ingest.Warn:
+		parts = append(parts, "a lead for which "+witness+" is dealt, counted and logged")
+	}
+	if t.Limit.Per > 0 {
+		who := "one sender"
+		if len(t.From) > 0 {
+			who += " outside trust.from"
+		}
+		parts = append(parts, fmt.Sprintf("of %s more than %d mails with leads in %s are held", who, t.Limit.Messages, model.Duration(t.Limit.Per)))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // seesAnswers says whether anything is set up by which people's answers come to be known.

@@ -27,7 +27,7 @@ stores:
     notify: {owner: email}
     forward: [{to: crm@example.com}]
     mailboxes:
-      - {name: leads, address: "127.0.0.1:143", tls: none, username: x, password_file: pw, sent_folder: Sent, trust: {authentication: require}}
+      - {name: leads, address: "127.0.0.1:143", tls: none, username: x, password_file: pw, sent_folder: Sent}
       - {name: talk, role: conversation, address: "127.0.0.1:143", tls: none, username: x, password_file: pw}
 `))
 	if err != nil {
@@ -35,7 +35,7 @@ stores:
 	}
 	got := c.Warnings()
 	for _, want := range []string{
-		"smtp does nothing yet", "mailbox leads: sent_folder is not watched yet", "mailbox leads: trust.authentication does nothing yet",
+		"smtp does nothing yet", "mailbox leads: sent_folder is not watched yet",
 		"mailbox talk: conversation mailboxes are not read yet", "store main-street: notify does nothing yet", "store main-street: forward does nothing yet",
 		"there is no way to see that people answered",
 	} {

@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"leadfloor/adf"
+	"leadfloor/adf/mail"
 	"leadfloor/ingest"
 	"leadfloor/ingest/mailbox"
 	"leadfloor/metrics"
@@ -65,6 +66,7 @@ func newDaemon(cfg *Config, load func() (*Config, error), log *slog.Logger) (*da
 	d.metrics = metrics.New(metrics.Options{
 		Source: d.router, Version: version.Version, Revision: version.GetRevision(), Now: time.Now, Log: log,
 		Mailboxes: names(mailboxes), MailboxErrors: mailbox.Reasons, Fates: fates(), Repairs: adf.Codes(), RedisRisks: redisReasons,
+		Doubts: mail.Doubts,
 	})
 	client.AddHook(timed{d.metrics})
 	d.metrics.ConfigLoaded(cfg.Hash())

@@ -16,7 +16,8 @@ import (
 // deafObserver counts nothing.
 type deafObserver struct{}
 
-func (deafObserver) Repaired(string) {}
+func (deafObserver) Repaired(string)        {}
+func (deafObserver) Doubted(string, string) {}
 
 // What the mailer says must become of its mails becomes of them, over the real way in and the real business.
 func TestMailerFates(t *testing.T) {
@@ -25,7 +26,7 @@ func TestMailerFates(t *testing.T) {
 			clock := routertest.NewClock()
 			r := router.New(rdb.New(routertest.Miniredis(t), rdb.Options{Now: clock.Now}), []*router.Rooftop{routertest.Rooftop("main-street", "alice", "bob")})
 			in := ingest.New(r, ingest.Config{
-				Mailboxes: map[string]ingest.Feed{"leads": {Store: "main-street", Trust: []string{"*@" + demoTrusted}}},
+				Mailboxes: map[string]ingest.Feed{"leads": {Store: "main-street", Trust: ingest.Trust{From: []string{"*@" + demoTrusted}}}},
 				Stores:    map[string]ingest.Rules{"main-street": {}}, Keep: time.Hour,
 			}, deafObserver{}, slog.New(slog.DiscardHandler))
 			m := newMailer(seed, clock.Now)

@@ -72,11 +72,11 @@ func (c *Config) intake() ingest.Config {
 		}
 		in.Stores[s.ID] = rules
 		for _, m := range s.Mailboxes {
-			in.Mailboxes[m.Name] = ingest.Feed{Store: s.ID, Trust: m.Trust.From}
+			in.Mailboxes[m.Name] = ingest.Feed{Store: s.ID, Trust: m.Trust.trust()}
 		}
 	}
 	for _, m := range c.Mailboxes {
-		feed := ingest.Feed{Trust: m.Trust.From}
+		feed := ingest.Feed{Trust: m.Trust.trust()}
 		for _, r := range m.Route {
 			route := ingest.Route{Match: match(r.MatchConfig), Store: r.Store}
 			if r.Else != "" && r.Else != elseQuarantine {
@@ -90,6 +90,10 @@ func (c *Config) intake() ingest.Config {
 		in.Mailboxes[m.Name] = feed
 	}
 	return in
+}
+
+func (t *TrustConfig) trust() ingest.Trust {
+	return ingest.Trust{From: t.From, Authentication: ingest.Authentication(t.Authentication), Server: t.AuthservID, Limit: t.Limit}
 }
 
 // mailboxes are those that are read for leads, each with the store whose mode governs it.

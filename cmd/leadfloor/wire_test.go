@@ -15,7 +15,8 @@ import (
 // deaf observes nothing.
 type deaf struct{}
 
-func (deaf) Repaired(string) {}
+func (deaf) Repaired(string)        {}
+func (deaf) Doubted(string, string) {}
 
 // A mail that nothing built in reads becomes a lead once a template is configured for its source.
 func TestTemplates(t *testing.T) {

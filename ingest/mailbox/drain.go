@@ -312,6 +312,11 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 			msg.Arrived = k.now()
 		}
 		fate, err := k.decide(ctx, msg)
+		if errors.Is(err, ingest.ErrLater) {
+			k.book.later(b.uid)
+			k.log.Debug("message waits", "uid", b.uid, "uidvalidity", k.book.uidValidity, "err", err)
+			continue
+		}
 		if err != nil {
 			k.book.later(b.uid)
 			k.failing[b.uid] = struct{}{}

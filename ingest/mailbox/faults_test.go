@@ -767,6 +767,39 @@ func TestHandlerThatCannotDecideOne(t *testing.T) {
 	})
 }
 
+// A DNS that is down for some senders, or for most, holds up nobody else's mail, and is no reason to reconnect.
+func TestMessagesThatWait(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		s.Add(arrived, leads(1, 30)...)
+		calls := 0
+		var up atomic.Bool
+		r.handler.Decide = func(_ context.Context, m ingest.Message) (ingest.Fate, error) {
+			calls++
+			if m.Place.UID%10 != 0 && !up.Load() {
+				return "", fmt.Errorf("ask: %w", ingest.ErrLater)
+			}
+			return ingest.FateLead, nil
+		}
+		r.run(t)
+		after(time.Second / 10)
+		if got, want := r.fates(7), "10:lead 20:lead 30:lead "; got != want {
+			t.Errorf("fates = %s, want %s", got, want)
+		}
+		after(time.Hour)
+		if calls < 27*5 || calls > 27*40 {
+			t.Errorf("tries in an hour = %d, want 5 to 40 for each of 27", calls)
+		}
+		if o := r.observer.Observed(); s.Dials() != 1 || len(o.Errors) != 0 || o.Successes == 0 {
+			t.Errorf("connections = %d, errors %v, successes %d: want one, and a mailbox that is well", s.Dials(), o.Errors, o.Successes)
+		}
+		up.Store(true)
+		after(2 * time.Hour)
+		if n := r.observer.Observed().Fates[ingest.FateLead]; n != 30 {
+			t.Errorf("leads = %d, want 30; log:\n%s", n, r.log)
+		}
+	})
+}
+
 func TestStoreDown(t *testing.T) {
 	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
 		s.Add(arrived, leads(1, 500)...)

@@ -671,6 +671,49 @@ var suite = map[string]func(*testing.T, benchFor){
 			t.Errorf("Parked = %+v, %v", list, err)
 		}
 	},
+	"what was decided is told": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		first := b.Arrive(b.Next())
+		if _, err := b.Park(t.Context(), "main-street", "m1", "leads/1/9", router.Parked{Fate: "quarantined", Reason: "unsigned", KeepFor: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		decided := func(token, place string) string {
+			t.Helper()
+			got, ok, err := b.Decided(t.Context(), "main-street", token, place)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				return "no"
+			}
+			return fmt.Sprintf("%s again=%t fate=%s lead=%t", got.Disposition, got.Again, got.Fate, got.Lead == first.Lead)
+		}
+		Want(t, "a lead, there", decided("message-1/0", "leads/1/1"), "new again=true fate= lead=true")
+		Want(t, "a lead, elsewhere", decided("message-1/0", "leads/1/2"), "replay again=false fate= lead=true")
+		Want(t, "what is held, there", decided("m1", "leads/1/9"), "quarantined again=true fate=quarantined lead=false")
+		Want(t, "what is held, elsewhere", decided("m1", "leads/2/9"), "replay again=false fate=quarantined lead=false")
+		Want(t, "a stranger", decided("m2", "leads/1/9"), "no")
+	},
+	"senders are admitted within their limit": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		start := b.Clock.Now()
+		admit := func(sender, token string, after time.Duration) bool {
+			t.Helper()
+			ok, err := b.Admit(t.Context(), "main-street", sender, token, start.Add(after), router.Limit{Messages: 2, Per: time.Minute})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ok
+		}
+		Want(t, "first", admit("a.example", "m1", 0), true)
+		Want(t, "the same again", admit("a.example", "m1", 0), true)
+		Want(t, "second", admit("a.example", "m2", 30*time.Second), true)
+		Want(t, "third", admit("a.example", "m3", 59*time.Second), false)
+		Want(t, "another sender's", admit("b.example", "m4", 59*time.Second), true)
+		Want(t, "third, when the first is out of sight", admit("a.example", "m3", 60*time.Second), true)
+		Want(t, "the second again", admit("a.example", "m2", 30*time.Second), true)
+		Want(t, "one that arrived before them and is read late", admit("a.example", "m5", 20*time.Second), false)
+	},
 	"found by id, email or phone": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice")
 		first, second := b.Arrive(b.Next()).Lead, b.Arrive(b.Next()).Lead

@@ -25,7 +25,7 @@ func (i *Intake) Import(ctx context.Context, store string, f File) (fate Fate, r
 	feed := Feed{Store: store}
 	for _, x := range cfg.Mailboxes {
 		if x.Store == store {
-			feed.Trust = append(feed.Trust, x.Trust...)
+			feed.Trust.From = append(feed.Trust.From, x.Trust.From...)
 		}
 	}
 	d := delivery{

@@ -48,7 +48,7 @@ func (d *delivery) distrust(ctx context.Context, r *Reading) (Fate, error) {
 		return "", err
 	}
 	if ok {
-		return fateOf(before), nil
+		return d.fateOf(before), nil
 	}
 	store, _ := d.route(r.Mail, &r.Leads[0])
 	if store == "" {

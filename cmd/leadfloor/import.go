@@ -86,6 +86,9 @@ type uncounted struct{}
 // Repaired implements ingest.Observer.
 func (uncounted) Repaired(string) {}
 
+// Doubted implements ingest.Observer.
+func (uncounted) Doubted(string, string) {}
+
 // An importing is one run of import, and what came of it.
 type importing struct {
 	intake *ingest.Intake

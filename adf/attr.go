@@ -1,6 +1,6 @@
 package adf
 
-import "strings"
+import "bytes"
 
 // attributes reads the attributes of a start tag from j on. It returns where the tag ends, where the first thing stands that is no attribute
 // (or -1), whether the element ends with the tag, and whether the tag has an end at all.
@@ -31,7 +31,10 @@ func (p *parser) attributes(j int) (next, junk int, self, whole bool) {
 		}
 		a := attr{nameStart: int32(j)}
 		local := j
-		for j < len(s) && s[j] < 0x80 && class[s[j]]&className != 0 {
+		lo, hi, length := lowerName(s, j)
+		j += length
+		usual := length > 0 && (class[s[j]]&className == 0 || s[j] >= 0x80)
+		for !usual && j < len(s) && s[j] < 0x80 && class[s[j]]&className != 0 {
 			if s[j] == ':' {
 				local = j + 1
 			}
@@ -57,10 +60,14 @@ func (p *parser) attributes(j int) (next, junk int, self, whole bool) {
 			}
 			continue
 		}
-		if local > int(a.nameStart) || s[local:j] == "xmlns" {
+		switch {
+		case usual:
+			found, variant := attributeDictionary.find(lo, hi)
+			a.id, a.variant = attribute(found), variant
+		case local > int(a.nameStart):
 			a.id = atNamespace
-		} else {
-			found, variant, upper := find(&attributeDictionary, s, local, j)
+		default:
+			found, variant, upper := find(&attributeDictionary, s, local, int(a.nameEnd))
 			a.id, a.variant = attribute(found), variant || upper
 		}
 		if eq == len(s) {
@@ -71,6 +78,14 @@ func (p *parser) attributes(j int) (next, junk int, self, whole bool) {
 			j = p.loose(&a, eq)
 		} else {
 			m := eq + 1
+			for m+8 <= len(s) {
+				w := word(s[m:])
+				if mask := odd(w) | is(w, q) | is(w, '>') | is(w, '='); mask != 0 {
+					m += first(mask)
+					break
+				}
+				m += 8
+			}
 			for m < len(s) && s[m] != q {
 				k := class[s[m]]
 				if k&classHard != 0 {
@@ -102,13 +117,16 @@ func (p *parser) attributes(j int) (next, junk int, self, whole bool) {
 			}
 			seen |= 1 << a.id
 		}
+		if a.id == atSequence || a.id == atSource {
+			p.chars += int(a.end - a.start)
+		}
 		*p.attrs.add() = a
 	}
 	return j, junk, false, false
 }
 
 // quoteLen returns the length of the quotation mark at the beginning of s; 0 where there is none.
-func quoteLen(s string) int {
+func quoteLen(s []byte) int {
 	switch {
 	case s[0] == '"' || s[0] == '\'':
 		return 1
@@ -134,11 +152,11 @@ func (p *parser) quoted(a *attr, eq int) int {
 		v := s[begin:end]
 		after := end + 1
 		proper := after >= len(s) || class[s[after]]&classSpace != 0 || s[after] == '/' || s[after] == '>' || s[after] == '?'
-		less := strings.IndexByte(v, '<')
+		less := bytes.IndexByte(v, '<')
 		if less >= 0 && less+1 < len(v) && (class[v[less+1]]&classStart != 0 || v[less+1] == '/' || v[less+1] == '!') {
 			proper = false
 		}
-		if proper && !a.oneWord() || proper && !strings.ContainsAny(v, "=<") {
+		if proper && !a.oneWord() || proper && !bytes.ContainsAny(v, "=<") {
 			if less >= 0 {
 				p.note(CodeLess, int32(begin+less), p.nodes.n)
 			}
@@ -190,7 +208,7 @@ func (p *parser) cut(a *attr, begin int) int {
 }
 
 // beginsAttribute reports whether s goes on, behind white space, with a name and a sign of equality.
-func beginsAttribute(s string) bool {
+func beginsAttribute(s []byte) bool {
 	j := 0
 	for j < len(s) && class[s[j]]&classSpace != 0 {
 		j++
@@ -206,21 +224,21 @@ func beginsAttribute(s string) bool {
 func (p *parser) loose(a *attr, j int) int {
 	s := p.src
 	p.note(CodeAttribute, a.nameStart, p.nodes.n)
-	if strings.HasPrefix(s[j:], "3D") && j+2 < len(s) && quoteLen(s[j+2:]) > 0 { // a quoted-printable sign of equality that nobody decoded
+	if bytes.HasPrefix(s[j:], []byte("3D")) && j+2 < len(s) && quoteLen(s[j+2:]) > 0 { // a quoted-printable sign of equality that nobody decoded
 		j += 2
 	}
 	for _, q := range [...]string{`\"`, `\'`, "&quot;", "&#34;", "&apos;", "&#39;"} {
-		if !strings.HasPrefix(s[j:], q) {
+		if len(s)-j < len(q) || string(s[j:j+len(q)]) != q {
 			continue
 		}
 		j += len(q)
 		next := p.cut(a, j)
-		if k := strings.Index(s[j:next], q); k >= 0 {
+		if k := bytes.Index(s[j:next], []byte(q)); k >= 0 {
 			a.end = int32(j + k)
 			return j + k + len(q)
 		}
-		if v := s[j:next]; q[0] == '\\' && strings.HasSuffix(strings.TrimRight(v, `"'`), `\`) {
-			a.end = int32(j + len(strings.TrimRight(v, `"'`)) - 1)
+		if v := s[j:next]; q[0] == '\\' && bytes.HasSuffix(bytes.TrimRight(v, `"'`), []byte{'\\'}) {
+			a.end = int32(j + len(bytes.TrimRight(v, `"'`)) - 1)
 		}
 		return next
 	}

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// decodeText turns the bytes of a document into valid UTF-8. The bytes are trusted before what they declare: valid UTF-8 is taken as it is, UTF-16
+// decodeText turns the bytes of a document into valid UTF-8, which are the same bytes where they are UTF-8 already. The bytes are trusted before what they declare: valid UTF-8 is taken as it is, UTF-16
 // is known by its mark or its zeros; only then the declared charset counts, and windows-1252 where there is none or where it does not fit.
 // It reports whether the bytes are not what the document declares, or not wholly.
-func decodeText(data []byte) (text string, odd bool) {
+func decodeText(data []byte) (text []byte, odd bool) {
 	declared := declaredCharset(data)
 	switch {
 	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
@@ -33,12 +33,12 @@ func decodeText(data []byte) (text string, odd bool) {
 	}
 	isUTF8 := declared == "" || declared == "utf-8" || declared == "utf8"
 	if utf8.Valid(data) {
-		return string(data), !isUTF8 && !isASCII(data) || strings.HasPrefix(declared, "utf-16") || strings.HasPrefix(declared, "utf-32")
+		return data, !isUTF8 && !isASCII(data) || strings.HasPrefix(declared, "utf-16") || strings.HasPrefix(declared, "utf-32")
 	}
 	if !isUTF8 {
 		if enc, name := charset.Lookup(declared); enc != nil && !strings.HasPrefix(name, "utf-16") && name != "replacement" && !mostlyUTF8(data) {
 			if out, err := enc.NewDecoder().Bytes(data); err == nil && utf8.Valid(out) {
-				return string(out), bytes.Contains(out, []byte("\ufffd"))
+				return out, bytes.Contains(out, []byte("\ufffd"))
 			}
 		}
 	}
@@ -108,8 +108,8 @@ func zeros(data []byte) binary.ByteOrder {
 }
 
 // fromUnits decodes UTF-16 or, with a width of 4, UTF-32. What is no character of XML is left to the parser.
-func fromUnits(data []byte, width int, order binary.ByteOrder) string {
-	var b strings.Builder
+func fromUnits(data []byte, width int, order binary.ByteOrder) []byte {
+	var b bytes.Buffer
 	b.Grow(len(data) / width)
 	for i := 0; i+width <= len(data); i += width {
 		var r rune
@@ -125,7 +125,7 @@ func fromUnits(data []byte, width int, order binary.ByteOrder) string {
 		}
 		b.WriteRune(r)
 	}
-	return b.String()
+	return b.Bytes()
 }
 
 // mostlyUTF8 reports whether there are more valid sequences of UTF-8 than bytes that are none.
@@ -148,8 +148,8 @@ func mostlyUTF8(data []byte) bool {
 }
 
 // mixed decodes UTF-8 and reads every byte that is none as windows-1252.
-func mixed(data []byte) string {
-	var b strings.Builder
+func mixed(data []byte) []byte {
+	var b bytes.Buffer
 	b.Grow(len(data) + len(data)/8)
 	for i := 0; i < len(data); {
 		if data[i] < utf8.RuneSelf {
@@ -164,5 +164,5 @@ func mixed(data []byte) string {
 		b.WriteRune(r)
 		i += n
 	}
-	return b.String()
+	return b.Bytes()
 }

@@ -61,10 +61,7 @@ func isSpecDate(s string) bool {
 	h, _ := d.digits(2)
 	d.take(':')
 	m, _ := d.digits(2)
-	if _, ok := d.time(time.UTC); !ok {
-		return false
-	}
-	return h <= 14 && m <= 59
+	return d.valid() && h <= 14 && m <= 59
 }
 
 // hasShape compares s with a pattern in which 9 stands for any digit and + for either sign.
@@ -91,11 +88,16 @@ type dateReader struct {
 
 // time puts the fields together; false where they are no date.
 func (d *dateReader) time(loc *time.Location) (time.Time, bool) {
-	if d.month < 1 || d.month > 12 || d.day < 1 || d.hour < 0 || d.hour > 24 || d.minute > 59 || d.second > 60 ||
-		d.hour == 24 && d.minute+d.second+d.nanosecond > 0 || d.day > time.Date(d.year, time.Month(d.month)+1, 0, 0, 0, 0, 0, time.UTC).Day() {
+	if !d.valid() {
 		return time.Time{}, false
 	}
 	return time.Date(d.year, time.Month(d.month), d.day, d.hour, d.minute, d.second, d.nanosecond, loc), true
+}
+
+// valid reports whether the fields are a date.
+func (d *dateReader) valid() bool {
+	return d.month >= 1 && d.month <= 12 && d.day >= 1 && (d.day <= 28 || d.day <= time.Date(d.year, time.Month(d.month)+1, 0, 0, 0, 0, 0, time.UTC).Day()) &&
+		d.hour >= 0 && d.hour <= 24 && d.minute <= 59 && d.second <= 60 && (d.hour < 24 || d.minute+d.second+d.nanosecond == 0)
 }
 
 func (d *dateReader) skip(chars string) { d.s = strings.TrimLeft(d.s, chars) }

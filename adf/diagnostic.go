@@ -1,6 +1,7 @@
 package adf
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
@@ -222,11 +223,11 @@ type lineCounter struct {
 	line int
 }
 
-func (l *lineCounter) at(src string, pos int32) int {
+func (l *lineCounter) at(src []byte, pos int32) int {
 	if pos < l.pos {
 		*l = lineCounter{}
 	}
-	l.line += strings.Count(src[l.pos:pos], "\n")
+	l.line += bytes.Count(src[l.pos:pos], []byte{'\n'})
 	l.pos = pos
 	return l.line + 1
 }

@@ -1,6 +1,7 @@
 package adf
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 )
@@ -29,10 +30,10 @@ const (
 	maxEndName  = 64
 )
 
-func newMender(src string) *mender {
+func newMender(src []byte) *mender {
 	m := &mender{lastEnd: map[string]int32{}, work: maxWork}
 	for i := 0; ; {
-		k := strings.Index(src[i:], "</")
+		k := bytes.Index(src[i:], []byte("</"))
 		if k < 0 {
 			return m
 		}
@@ -44,7 +45,7 @@ func newMender(src string) *mender {
 			}
 			j++
 		}
-		name := strings.ToLower(src[local:j])
+		name := strings.ToLower(string(src[local:j]))
 		if _, ok := m.lastEnd[name]; ok || len(m.lastEnd) < maxEndNames {
 			m.lastEnd[name] = int32(i)
 		}
@@ -91,11 +92,11 @@ func (m *mender) closeUnclosed(p *parser, pos int) {
 	end := pos
 	if isLeaf(n.element) && n.flags&hasText != 0 {
 		// Of an end tag whose < was damaged, the rest stands at the text's end.
-		text := strings.TrimRight(p.src[n.start:pos], " \t\r\n")
+		text := bytes.TrimRight(p.src[n.start:pos], " \t\r\n")
 		if tail := len(text) - len(p.local(p.cur)) - 2; tail > 0 && text[tail] == '/' && text[len(text)-1] == '>' &&
-			strings.EqualFold(text[tail+1:len(text)-1], p.local(p.cur)) {
+			bytes.EqualFold(text[tail+1:len(text)-1], p.local(p.cur)) {
 			p.note(CodeBrokenTag, n.start+int32(tail), p.cur)
-			_, width := utf8.DecodeLastRuneInString(text[:tail])
+			_, width := utf8.DecodeLastRune(text[:tail])
 			end = int(n.start) + tail - width
 		}
 	}
@@ -118,15 +119,15 @@ func (m *mender) start(p *parser, n node, i, j int) int {
 		}
 		for id, tries := p.cur, 3; id != 0 && tries > 0; tries-- {
 			open := p.nodes.at(id)
-			if e == elOther && len(name) > 1 && (strings.EqualFold(name[1:], p.local(id)) ||
-				isLeaf(open.element) && open.flags&hasText != 0 && likely(name, p.local(id))) {
+			if e == elOther && len(name) > 1 && (bytes.EqualFold(name[1:], p.local(id)) ||
+				isLeaf(open.element) && open.flags&hasText != 0 && likely(string(name), string(p.local(id)))) {
 				p.note(CodeBrokenTag, int32(i), p.cur)
 				m.closeTo(p, id, i, j)
 				return j
 			}
 			id = open.parent
 		}
-		m.forsake(orphan{name: name, tag: int32(i), after: int32(j), parent: p.cur, attr: n.attr, attrs: n.attrs})
+		m.forsake(orphan{name: string(name), tag: int32(i), after: int32(j), parent: p.cur, attr: n.attr, attrs: n.attrs})
 		if e == elOther && isLeaf(p.nodes.at(p.cur).element) {
 			p.note(CodeLess, int32(i), p.cur)
 			p.text(i, j, true)
@@ -175,11 +176,11 @@ func (m *mender) wasEnd(p *parser, e element, j int) bool {
 }
 
 // hasEnd reports whether an end tag of this name comes behind pos.
-func (m *mender) hasEnd(name string, pos int) bool {
+func (m *mender) hasEnd(name []byte, pos int) bool {
 	if len(name) > maxEndName {
 		return false
 	}
-	return int(m.lastEnd[strings.ToLower(name)]) > pos
+	return int(m.lastEnd[strings.ToLower(string(name))]) > pos
 }
 
 // forsake keeps an orphan.
@@ -199,9 +200,9 @@ func (m *mender) closeTo(p *parser, id int32, i, after int) {
 }
 
 // end takes an end tag [i,after) that does not match the innermost open element.
-func (m *mender) end(p *parser, name string, i, after int) {
+func (m *mender) end(p *parser, name []byte, i, after int) {
 	for open := p.cur; open != 0; open = p.nodes.at(open).parent {
-		if strings.EqualFold(name, p.local(open)) {
+		if bytes.EqualFold(name, p.local(open)) {
 			m.closeTo(p, open, i, after)
 			return
 		}
@@ -210,7 +211,7 @@ func (m *mender) end(p *parser, name string, i, after int) {
 	id, _, _ := find(&elementDictionary, name, 0, len(name))
 	e := element(id)
 	for open, tries := p.cur, 3; e == elOther && open != 0 && tries > 0; open, tries = p.nodes.at(open).parent, tries-1 {
-		if likely(name, p.local(open)) {
+		if likely(string(name), string(p.local(open))) {
 			m.closeTo(p, open, i, after)
 			return
 		}
@@ -247,20 +248,21 @@ func (m *mender) gatherText(p *parser, e element, i, after int) {
 		}
 	}
 	text := s[begin:i]
-	if strings.TrimSpace(text) == "" {
+	if len(bytes.TrimSpace(text)) == 0 {
 		p.piece(elSkip, i, i, i, after)
 		return
 	}
 	n.tag, n.start, n.end, n.after = begin, begin, int32(i), int32(after)
 	// Of a start tag whose < was damaged, the rest stands before the text.
-	if gt := strings.IndexByte(text, '>'); gt >= 0 && n.attrs == 0 {
+	if gt := bytes.IndexByte(text, '>'); gt >= 0 && n.attrs == 0 {
 		name := elementNames[e]
-		if k := strings.LastIndex(strings.ToLower(text[:gt]), name); k >= 0 && len(strings.ToLower(text[:gt])) == gt {
+		lower := strings.ToLower(string(text[:gt]))
+		if k := strings.LastIndex(lower, name); k >= 0 && len(lower) == gt {
 			n.attr = p.attrs.n
 			if next, _, _, whole := p.attributes(int(begin) + k + len(name)); whole && next <= i {
 				n.start, n.attrs = int32(next), short(int(p.attrs.n)-int(n.attr))
 			}
-		} else if strings.Contains(text[:gt], `="`) {
+		} else if bytes.Contains(text[:gt], []byte(`="`)) {
 			n.start = begin + int32(gt) + 1
 		}
 	}
@@ -360,7 +362,7 @@ func (m *mender) unterminated(p *parser, n *node, local, junk, j int) (next int,
 		p.note(CodeLess, int32(i), p.cur)
 		return nameEnd, false
 	}
-	m.forsake(orphan{name: s[local:nameEnd], tag: int32(i), after: int32(j), parent: p.cur, attr: n.attr, attrs: short(int(p.attrs.n) - int(n.attr))})
+	m.forsake(orphan{name: string(s[local:nameEnd]), tag: int32(i), after: int32(j), parent: p.cur, attr: n.attr, attrs: short(int(p.attrs.n) - int(n.attr))})
 	p.note(CodeBrokenTag, int32(i), p.cur)
 	p.piece(elSkip, i, i, i, j)
 	return j, false
@@ -368,8 +370,8 @@ func (m *mender) unterminated(p *parser, n *node, local, junk, j int) (next int,
 
 // prefixed returns the element whose name the text at local begins with and whose end tag stands at end, and where that name ends: what a start
 // tag looks like whose > was damaged.
-func (m *mender) prefixed(s string, local, end int) (element, int) {
-	if !strings.HasPrefix(s[end:], "</") {
+func (m *mender) prefixed(s []byte, local, end int) (element, int) {
+	if !bytes.HasPrefix(s[end:], []byte("</")) {
 		return elOther, 0
 	}
 	begin, j := end+2, end+2
@@ -381,7 +383,7 @@ func (m *mender) prefixed(s string, local, end int) (element, int) {
 	}
 	name := s[begin:j]
 	id, _, _ := find(&elementDictionary, name, 0, len(name))
-	if id == 0 || local+len(name) >= end || !strings.EqualFold(s[local:local+len(name)], name) {
+	if id == 0 || local+len(name) >= end || !bytes.EqualFold(s[local:local+len(name)], name) {
 		return elOther, 0
 	}
 	return element(id), local + len(name)
@@ -390,7 +392,7 @@ func (m *mender) prefixed(s string, local, end int) (element, int) {
 // brokenStart decides about a < at i that a name follows, up to j, but nothing that may follow a name.
 func (m *mender) brokenStart(p *parser, i, local, j int) int {
 	s := p.src
-	k := strings.IndexByte(s[j:min(len(s), j+1<<12)], '<')
+	k := bytes.IndexByte(s[j:min(len(s), j+1<<12)], '<')
 	n := node{tag: int32(i), attr: p.attrs.n}
 	if id, _, _ := find(&elementDictionary, s, local, j); element(id).known() {
 		n.element, n.name, n.qname = element(id), short(j-local), short(j-i-1)
@@ -422,8 +424,8 @@ func (m *mender) brokenStart(p *parser, i, local, j int) int {
 }
 
 // past returns where the character at i ends.
-func past(s string, i int) int {
-	_, width := utf8.DecodeRuneInString(s[i:])
+func past(s []byte, i int) int {
+	_, width := utf8.DecodeRune(s[i:])
 	return i + width
 }
 

@@ -94,11 +94,11 @@ func (o Parser) Parse(data []byte) (*Document, error) {
 		if len(doc.Prospects) > 0 {
 			break
 		}
-		inner := unwrap(text)
+		inner := unwrap(string(text))
 		if inner == "" {
 			break
 		}
-		text = inner
+		text = []byte(inner)
 		doc = o.parse(text, odd, true)
 	}
 	if len(doc.Prospects) == 0 {
@@ -115,7 +115,7 @@ func (o Parser) Parse(data []byte) (*Document, error) {
 }
 
 // parse reads text, which is valid UTF-8.
-func (o Parser) parse(text string, odd, unwrapped bool) *Document {
+func (o Parser) parse(text []byte, odd, unwrapped bool) *Document {
 	var r reader // it stays on the stack
 	r.src, r.depth, r.max = text, min(o.MaxDepth, maxDepth), o.MaxProspects
 	if !r.scan() {

@@ -1,6 +1,7 @@
 package adf
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
@@ -210,7 +211,7 @@ func (r *reader) gatherLoose(loose []int32) {
 }
 
 // line returns the line of a position.
-func (r *reader) line(pos int32) int { return 1 + strings.Count(r.src[:pos], "\n") }
+func (r *reader) line(pos int32) int { return 1 + bytes.Count(r.src[:pos], []byte{'\n'}) }
 
 // check notes what is wrong with an element's name, its attributes and its children as ADF 1.0 sees them, and lifts children of a kind out of
 // places where they have no meaning.
@@ -260,9 +261,11 @@ func (r *reader) check(id int32) {
 			r.note(CodeEmpty, child.tag, c)
 		}
 	}
-	for _, rl := range content[n.element] {
-		if rl.required && seen&(1<<rl.child) == 0 && !(around && (rl.child == elContact || rl.child == elCustomer)) {
-			r.missing(id, rl.child)
+	if required[n.element]&^seen != 0 {
+		for _, rl := range content[n.element] {
+			if rl.required && seen&(1<<rl.child) == 0 && !(around && (rl.child == elContact || rl.child == elCustomer)) {
+				r.missing(id, rl.child)
+			}
 		}
 	}
 	has := func(e element) bool { return seen&(1<<e) != 0 }
@@ -358,7 +361,7 @@ func (r *reader) guess(n *node, a *attr) bool {
 	}
 	name := r.src[a.nameStart:a.nameEnd]
 	for at := atOther + 1; at < atNamespace; at++ {
-		if hasAttributes[n.element]&(1<<at) == 0 || len(name) < 4 || !likely(name, attributeNames[at]) {
+		if hasAttributes[n.element]&(1<<at) == 0 || len(name) < 4 || !likely(string(name), attributeNames[at]) {
 			continue
 		}
 		for i := range int32(n.attrs) {
@@ -372,40 +375,47 @@ func (r *reader) guess(n *node, a *attr) bool {
 	return false
 }
 
-// lookup returns the value of an attribute, and whether it is there.
-func (r *reader) lookup(id int32, at attribute) (string, bool) {
+// lookup returns an attribute of an element; nil where it is not there.
+func (r *reader) lookup(id int32, at attribute) *attr {
 	n := r.nodes.at(id)
 	for i := range int32(n.attrs) {
 		if a := r.attrs.at(n.attr + i); a.id == at {
-			return r.value(a, id), true
+			return a
 		}
 	}
-	return "", false
+	return nil
 }
 
+// value returns the value of an attribute as written.
 func (r *reader) value(a *attr, id int32) string {
 	if a.dirty {
-		return trim(r.decode(a.start, a.end, id))
+		return r.decoded(a.start, a.end, id)
 	}
-	return trim(r.src[a.start:a.end])
+	return r.save(trim(r.src[a.start:a.end]))
 }
 
-// attribute returns the value of an attribute as written.
+// attribute returns the value of an attribute as written; empty where it is absent.
 func (r *reader) attribute(id int32, at attribute) string {
-	v, _ := r.lookup(id, at)
-	return v
+	if a := r.lookup(id, at); a != nil {
+		return r.value(a, id)
+	}
+	return ""
 }
 
 // choice returns the value of an attribute that has but some; the first of them where it is absent.
 func (r *reader) choice(id int32, at attribute, allowed []string) string {
-	v, ok := r.lookup(id, at)
-	if !ok {
+	a := r.lookup(id, at)
+	if a == nil {
 		return allowed[0]
 	}
-	for _, a := range allowed {
-		if a == v && a != "" {
-			return a
+	for _, v := range allowed { // most have nothing to be decoded
+		if string(r.src[a.start:a.end]) == v && v != "" {
+			return v
 		}
+	}
+	v := r.value(a, id)
+	if v != "" && slices.Contains(allowed, v) {
+		return v
 	}
 	r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(at), true)
 	if v == "" {
@@ -416,19 +426,20 @@ func (r *reader) choice(id int32, at attribute, allowed []string) string {
 
 // yes reads an attribute that is 0 or 1.
 func (r *reader) yes(id int32, at attribute) bool {
-	v, ok := r.lookup(id, at)
-	switch {
-	case !ok || v == "0":
+	a := r.lookup(id, at)
+	if a == nil {
 		return false
-	case v == "1":
-		return true
 	}
-	r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(at), true)
-	switch strings.ToLower(v) {
-	case "true", "yes", "y":
+	switch v := r.value(a, id); v {
+	case "0":
+		return false
+	case "1":
 		return true
+	default:
+		r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(at), true)
+		v = strings.ToLower(v)
+		return v == "true" || v == "yes" || v == "y"
 	}
-	return false
 }
 
 // leaf returns the text of an element that holds nothing else.
@@ -478,19 +489,19 @@ func (r *reader) among(id int32, v string, allowed []string) {
 // element keeps an element whole.
 func (r *reader) element(id int32) Element {
 	n := r.nodes.at(id)
-	e := Element{Name: r.local(id)}
+	e := Element{Name: r.save(r.local(id))}
 	if n.attrs > 0 {
 		e.Attrs = make([]Attr, 0, n.attrs)
 		for i := range int32(n.attrs) {
 			a := r.attrs.at(n.attr + i)
 			name := r.src[a.nameStart:a.nameEnd]
-			if k := strings.LastIndexByte(name, ':'); k >= 0 || name == "xmlns" {
-				if strings.HasPrefix(name, "xmlns") || k == len(name)-1 {
+			if k := bytes.LastIndexByte(name, ':'); k >= 0 || string(name) == "xmlns" {
+				if bytes.HasPrefix(name, []byte("xmlns")) || k == len(name)-1 {
 					continue
 				}
 				name = name[k+1:]
 			}
-			e.Attrs = append(e.Attrs, Attr{Name: name, Value: r.value(a, id)})
+			e.Attrs = append(e.Attrs, Attr{Name: r.save(name), Value: r.value(a, id)})
 		}
 	}
 	children, markup := 0, 0
@@ -568,7 +579,7 @@ func (p *parser) path(id int32) string {
 		}
 		name := elementNames[n.element]
 		if !n.element.known() {
-			name = pathName(p.local(id), n.flags)
+			name = pathName(string(p.local(id)), n.flags)
 		}
 		if at-len(name)-1 < 0 {
 			break

@@ -1,6 +1,7 @@
 package adf
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 )
@@ -82,7 +83,7 @@ func (r *reader) addID(ids *[]ID, id int32) {
 		r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(atSequence), true)
 	}
 	if n := r.nodes.at(id); n.flags&isVariant != 0 && v.Source == "" {
-		v.Source = strings.ToLower(r.local(id))
+		v.Source = strings.ToLower(string(r.local(id)))
 	}
 	if v != (ID{}) {
 		*ids = append(*ids, v)
@@ -166,7 +167,7 @@ func (r *reader) addContact(contacts *[]Contact, id int32, ids *[]ID, url *strin
 	r.check(id)
 	ct := grow(contacts)
 	ct.PrimaryContact = r.attribute(id, atPrimary)
-	if _, ok := r.lookup(id, atPrimary); ok && ct.PrimaryContact != "0" && ct.PrimaryContact != "1" {
+	if r.lookup(id, atPrimary) != nil && ct.PrimaryContact != "0" && ct.PrimaryContact != "1" {
 		r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(atPrimary), true)
 	}
 	ct.Names = take(r, &r.slabs.names, elName, elPart)
@@ -251,7 +252,7 @@ func (r *reader) contactChild(ct *Contact, c int32, ids *[]ID, url *string) bool
 func (r *reader) name(names []Name, id int32) []Name {
 	n := r.nodes.at(id)
 	r.checkNames(id)
-	_, hasPart := r.lookup(id, atPart)
+	hasPart := r.lookup(id, atPart) != nil
 	v := Name{Part: nameParts[0], Type: nameTypes[0]}
 	switch {
 	case n.element == elPart:
@@ -294,13 +295,13 @@ func (r *reader) name(names []Name, id int32) []Name {
 
 // partName returns which part an element such as first, or part with a type, holds.
 func (r *reader) partName(id int32) string {
-	name := strings.TrimSuffix(strings.ToLower(r.local(id)), "name")
+	name := strings.TrimSuffix(strings.ToLower(string(r.local(id))), "name")
 	if name == "part" {
 		for _, at := range [...]attribute{atType, atOther} {
 			n := r.nodes.at(id)
 			for i := range int32(n.attrs) {
 				a := r.attrs.at(n.attr + i)
-				if a.id == at && (at != atOther || strings.EqualFold(r.src[a.nameStart:a.nameEnd], "name")) {
+				if a.id == at && (at != atOther || bytes.EqualFold(r.src[a.nameStart:a.nameEnd], []byte("name"))) {
 					if v := strings.ToLower(r.value(a, id)); v != "" {
 						return v
 					}
@@ -336,7 +337,7 @@ func (r *reader) phone(phones []Phone, id int32) []Phone {
 		}
 	}
 	if n := r.nodes.at(id); n.flags&isVariant != 0 && v.Type == phoneTypes[0] {
-		if name := strings.ToLower(r.local(id)); name == "cellphone" || name == "mobilephone" {
+		if name := strings.ToLower(string(r.local(id))); name == "cellphone" || name == "mobilephone" {
 			v.Type = "cellphone"
 		}
 	}
@@ -375,11 +376,11 @@ func (r *reader) addressChild(a *Address, c int32, url *string) {
 	switch r.nodes.at(c).element {
 	case elStreet:
 		s := Street{Value: r.leaf(c), Line: r.attribute(c, atLine)}
-		if _, ok := r.lookup(c, atLine); ok && (len(s.Line) != 1 || s.Line < "1" || s.Line > "5") {
+		if r.lookup(c, atLine) != nil && (len(s.Line) != 1 || s.Line < "1" || s.Line > "5") {
 			r.noteWhat(CodeValue, r.nodes.at(c).tag, c, uint8(atLine), true)
 		}
 		if name := r.local(c); s.Line == "" && (name[len(name)-1] == '1' || name[len(name)-1] == '2') {
-			s.Line = name[len(name)-1:]
+			s.Line = string(name[len(name)-1:])
 		}
 		if s.Value != "" {
 			a.Streets = append(a.Streets, s)

@@ -132,8 +132,12 @@ func (r *reader) price(id int32) (Price, bool) {
 }
 
 func (r *reader) currency(id int32) string {
-	v, ok := r.lookup(id, atCurrency)
-	if ok && !isLetters(v, 3) {
+	a := r.lookup(id, atCurrency)
+	if a == nil {
+		return ""
+	}
+	v := r.value(a, id)
+	if !isLetters(v, 3) {
 		r.noteWhat(CodeValue, r.nodes.at(id).tag, id, uint8(atCurrency), true)
 	}
 	return v

@@ -1,6 +1,10 @@
 package adf
 
-import "strings"
+import (
+	"bytes"
+	"math/bits"
+	"strings"
+)
 
 // A node is an element, or a piece of an element's content that is no plain text. All nodes of a document lie in one table and refer to one
 // another by index, to the text by offset: the tree costs no allocation of its own. Node 0 is the text as a whole.
@@ -109,16 +113,44 @@ var class = func() (t [256]uint8) {
 	return t
 }()
 
-// isPlain reports whether none of eight bytes of text is a <, in classDirty, or white space but blanks.
-func isPlain(w uint64) bool {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	less, and, high := w^'<'*ones, w^'&'*ones, w^0xef*ones
-	return ((less-ones)&^less|(and-ones)&^and|(high-ones)&^high|(w-' '*ones)&^w)&tops == 0
+// Text is looked at eight bytes at a time, as one number: a loop over the few bytes of a name or a value ends where no processor expects it.
+const (
+	ones = 0x0101010101010101
+	tops = 0x8080808080808080
+)
+
+// first returns the index of the first of eight bytes that a mask marks in their top bits; 8 where it marks none.
+func first(mask uint64) int { return bits.TrailingZeros64(mask) / 8 }
+
+// is marks the bytes that are c. Only the first mark is sure, as in all masks here.
+func is(w uint64, c byte) uint64 {
+	w ^= uint64(c) * ones
+	return (w - ones) &^ w & tops
+}
+
+// odd marks what is a <, in classDirty, or white space but a blank.
+func odd(w uint64) uint64 { return is(w, '<') | is(w, '&') | is(w, 0xef) | (w-' '*ones)&^w&tops }
+
+// nonLetter marks what is no letter in lower case.
+func nonLetter(w uint64) uint64 { return (w + (0x7f-'z')*ones | ^(w + (0x80-'a')*ones) | w) & tops }
+
+// lowerName reads the letters in lower case at from, maxKey at most, with their key. It reads none close to the end of the text.
+func lowerName(s []byte, from int) (lo, hi uint64, n int) {
+	if from+maxKey >= len(s) {
+		return 0, 0, 0
+	}
+	lo = word(s[from:])
+	if n = first(nonLetter(lo)); n < 8 {
+		return lo & (1<<(8*n) - 1), 0, n
+	}
+	hi = word(s[from+8:])
+	k := first(nonLetter(hi))
+	return lo, hi & (1<<(8*k) - 1), 8 + k
 }
 
 // parser reads one document: scan finds the elements, read maps them to the model.
 type parser struct {
-	src      string
+	src      []byte
 	depth    int // of elements, at most
 	nodes    table[node]
 	attrs    table[attr]
@@ -128,8 +160,8 @@ type parser struct {
 	counts   [elements]int32
 	findings []finding
 	more     bool
-	dirty    int             // bytes of text that need decoding
-	decoded  strings.Builder // where text is decoded
+	chars    int             // bytes of text and of attributes that will be kept, about
+	kept     strings.Builder // what the document keeps of the text, all in a few pieces of memory
 
 	marks                 [5]mark // the next ends of comments, instructions and CDATA sections
 	typed                 bool    // a document type declaration was seen
@@ -148,40 +180,16 @@ func (p *parser) scan() bool {
 	p.nodes.n, p.attrs.n = 0, 0
 	*p.nodes.add() = node{element: elRoot, end: int32(len(s)), after: int32(len(s))}
 	p.findings, p.cur, p.open, p.flat = p.findings[:0], 0, 1, 0
-	p.counts, p.more, p.dirty = [elements]int32{}, false, 0
+	p.counts, p.more, p.chars = [elements]int32{}, false, 0
 	p.marks, p.limitedAttrs, p.typed, p.limited, p.sawRoot, p.declared, p.instructed = [5]mark{}, false, false, false, false, false, false
 
 	for i := 0; i < len(s); {
 		if s[i] != '<' {
-			var seen uint8
-			for i < len(s) {
-				k := class[s[i]]
-				if k&classSpace == 0 {
-					break
-				}
-				seen |= k
-				for i++; i+8 <= len(s) && word(s[i:i+8]) == 0x2020202020202020; { // senders indent
-					i += 8
-				}
+			begin, end, seen := run(s, i)
+			if begin < end {
+				p.text(begin, end, seen&classDirty != 0)
 			}
-			if i < len(s) && s[i] != '<' {
-				begin := i
-			text:
-				for i < len(s) {
-					if i+8 <= len(s) && isPlain(word(s[i:i+8])) {
-						i += 8
-						continue
-					}
-					for stop := min(i+8, len(s)); i < stop; i++ {
-						k := class[s[i]]
-						if k&classLess != 0 {
-							break text
-						}
-						seen |= k
-					}
-				}
-				p.text(begin, i, seen&classDirty != 0)
-			}
+			i = end
 			continue
 		}
 		if i+1 == len(s) {
@@ -218,10 +226,46 @@ func (p *parser) scan() bool {
 	return true
 }
 
+// run returns where the next tag begins at or behind i, where the text before it begins, and the classes of what is odd in it.
+func run(s []byte, i int) (begin, end int, seen uint8) {
+	for i < len(s) {
+		k := class[s[i]]
+		if k&classSpace == 0 {
+			break
+		}
+		seen |= k
+		for i++; i+8 <= len(s); i += 8 { // senders indent
+			if w := word(s[i:]) ^ ' '*ones; w != 0 {
+				i += first(w)
+				break
+			}
+		}
+	}
+	begin = i
+	for i+8 <= len(s) {
+		mask := odd(word(s[i:]))
+		if mask == 0 {
+			i += 8
+			continue
+		}
+		i += first(mask)
+		k := class[s[i]]
+		if k&classLess != 0 {
+			return begin, i, seen
+		}
+		seen |= k
+		i++
+	}
+	for ; i < len(s) && s[i] != '<'; i++ {
+		seen |= class[s[i]]
+	}
+	return begin, i, seen
+}
+
 // text takes note of character data in the innermost open element.
 func (p *parser) text(begin, end int, isDirty bool) {
 	n := p.nodes.at(p.cur)
-	if p.src[begin] == ']' && strings.TrimSpace(p.src[begin:end]) == "]]>" && (content[n.element] != nil || n.element == elRoot) {
+	if p.src[begin] == ']' && string(bytes.TrimSpace(p.src[begin:end])) == "]]>" && (content[n.element] != nil || n.element == elRoot) {
 		p.piece(elSkip, begin, begin, begin, end) // of a section that was read as if it were not there
 		return
 	}
@@ -229,9 +273,9 @@ func (p *parser) text(begin, end int, isDirty bool) {
 		p.note(CodeOutside, int32(begin), 0)
 	}
 	n.flags |= hasText
+	p.chars += end - begin
 	if isDirty {
 		n.flags |= dirty
-		p.dirty += end - begin
 	}
 }
 
@@ -322,7 +366,7 @@ func (p *parser) seek(which int, what string, from int) int {
 		return -1
 	}
 	if m.pos < from {
-		k := strings.Index(p.src[from:], what)
+		k := bytes.Index(p.src[from:], []byte(what))
 		if k < 0 {
 			m.none = true
 			return -1
@@ -335,26 +379,36 @@ func (p *parser) seek(which int, what string, from int) int {
 // startTag reads the start tag, or what looks like one, at i.
 func (p *parser) startTag(i int) int {
 	s := p.src
-	local, j := i+1, i+2
-	for j < len(s) && class[s[j]]&className != 0 {
-		if s[j] == ':' {
-			local = j + 1
+	local := i + 1
+	lo, hi, length := lowerName(s, local)
+	j := local + length
+	usual := length > 0 && class[s[j]]&className == 0
+	if !usual {
+		for j = i + 2; j < len(s) && class[s[j]]&className != 0; j++ {
+			if s[j] == ':' {
+				local = j + 1
+			}
 		}
-		j++
 	}
 	if j == len(s) {
 		p.note(CodeTruncated, int32(i), p.cur)
 		p.piece(elSkip, i, i, i, j)
 		return j
 	}
-	c := s[j]
+	c, j0 := s[j], j
 	if local == j || c != '>' && c != '/' && c != '<' && class[c]&classSpace == 0 {
 		if p.mend != nil {
 			return p.mend.brokenStart(p, i, local, j)
 		}
 		return p.bareLess(i)
 	}
-	id, variant, upper := find(&elementDictionary, s, local, j)
+	var id uint8
+	var variant, upper bool
+	if usual {
+		id, variant = elementDictionary.find(lo, hi)
+	} else {
+		id, variant, upper = find(&elementDictionary, s, local, j)
+	}
 	n := node{element: element(id), tag: int32(i), name: short(j - local), qname: short(j - i - 1), attr: p.attrs.n}
 	if variant {
 		n.flags |= isVariant
@@ -413,8 +467,26 @@ func (p *parser) startTag(i int) int {
 		p.add(&n)
 		return j
 	}
+	// Most elements hold plain text and nothing else.
+	begin, end, seen := run(s, j)
+	if q := j0 - i - 1; end+2+q < len(s) && s[end+1] == '/' && s[end+2+q] == '>' && string(s[end+2:end+2+q]) == string(s[i+1:j0]) &&
+		(begin == end || s[begin] != ']') {
+		if begin < end {
+			n.flags |= hasText
+			p.chars += end - begin
+			if seen&classDirty != 0 {
+				n.flags |= dirty
+			}
+		}
+		n.end, n.after = int32(end), int32(end+q+3)
+		p.add(&n)
+		return end + q + 3
+	}
 	p.begin(&n)
-	return j
+	if begin < end {
+		p.text(begin, end, seen&classDirty != 0)
+	}
+	return end
 }
 
 func short(n int) uint16 { return uint16(min(n, 1<<16-1)) }
@@ -423,7 +495,7 @@ func short(n int) uint16 { return uint16(min(n, 1<<16-1)) }
 func (p *parser) endTag(i int) int {
 	s := p.src
 	n := p.nodes.at(p.cur)
-	if q := int(n.qname); p.flat == 0 && p.cur != 0 && i+2+q < len(s) && s[i+2+q] == '>' && s[i+2:i+2+q] == s[n.tag+1:int(n.tag)+1+q] {
+	if q := int(n.qname); p.flat == 0 && p.cur != 0 && i+2+q < len(s) && s[i+2+q] == '>' && string(s[i+2:i+2+q]) == string(s[n.tag+1:int(n.tag)+1+q]) {
 		p.close(i, i+q+3, 0)
 		return i + q + 3
 	}
@@ -435,7 +507,7 @@ func (p *parser) endTag(i int) int {
 		j++
 	}
 	name := s[local:j]
-	if name == "" {
+	if len(name) == 0 {
 		return p.bareLess(i)
 	}
 	after := j
@@ -450,7 +522,7 @@ func (p *parser) endTag(i int) int {
 		return -1
 	default:
 		// Whatever stands before the next tag belongs to the damaged one, unless it is long enough to be text.
-		if k := strings.IndexAny(s[after:min(len(s), after+maxName)], "<>"); k >= 0 && s[after+k] == '>' {
+		if k := bytes.IndexAny(s[after:min(len(s), after+maxName)], "<>"); k >= 0 && s[after+k] == '>' {
 			after += k + 1
 		} else {
 			after = j
@@ -465,8 +537,8 @@ func (p *parser) endTag(i int) int {
 		p.piece(elSkip, i, i, i, after)
 		return after
 	}
-	if whole && p.cur != 0 && strings.EqualFold(name, p.local(p.cur)) {
-		if own := s[n.tag+1 : int(n.tag)+1+int(n.qname)]; own != s[i+2:j] {
+	if whole && p.cur != 0 && bytes.EqualFold(name, p.local(p.cur)) {
+		if own := s[n.tag+1 : int(n.tag)+1+int(n.qname)]; !bytes.Equal(own, s[i+2:j]) {
 			p.note(CodeMismatched, int32(i), p.cur)
 		}
 		p.close(i, after, 0)
@@ -480,10 +552,10 @@ func (p *parser) endTag(i int) int {
 }
 
 // local returns the name of a node as written, without its prefix.
-func (p *parser) local(id int32) string {
+func (p *parser) local(id int32) []byte {
 	n := p.nodes.at(id)
 	if n.flags&isSynthetic != 0 {
-		return elementNames[n.element]
+		return []byte(elementNames[n.element])
 	}
 	end := int(n.tag) + 1 + int(n.qname)
 	return p.src[end-int(n.name) : end]
@@ -493,16 +565,16 @@ func (p *parser) local(id int32) string {
 func (p *parser) declaration(i int) int {
 	s := p.src[i:]
 	switch {
-	case strings.HasPrefix(s, "<!--"):
+	case bytes.HasPrefix(s, []byte("<!--")):
 		return p.comment(i)
-	case len(s) >= 9 && strings.EqualFold(s[:9], "<![CDATA["):
+	case len(s) >= 9 && bytes.EqualFold(s[:9], []byte("<![CDATA[")):
 		return p.cdata(i)
-	case len(s) >= 9 && strings.EqualFold(s[:9], "<!DOCTYPE"):
+	case len(s) >= 9 && bytes.EqualFold(s[:9], []byte("<!DOCTYPE")):
 		p.note(CodeDoctype, int32(i), p.cur)
 		after := len(p.src)
 		if !p.typed {
 			after = i + doctype(s)
-		} else if k := strings.IndexByte(s, '>'); k >= 0 {
+		} else if k := bytes.IndexByte(s, '>'); k >= 0 {
 			after = i + k + 1
 		}
 		p.typed = true
@@ -510,7 +582,7 @@ func (p *parser) declaration(i int) int {
 		return after
 	}
 	// Some other declaration, such as one of Microsoft's conditional comments: up to its end, where it has one nearby.
-	if k := strings.IndexAny(s[2:], "<>"); k >= 0 && s[2+k] == '>' && len(s) > 2 && (class[s[2]]&classStart != 0 || s[2] == '[') {
+	if k := bytes.IndexAny(s[2:], "<>"); k >= 0 && s[2+k] == '>' && len(s) > 2 && (class[s[2]]&classStart != 0 || s[2] == '[') {
 		p.note(CodeComment, int32(i), p.cur)
 		p.piece(elSkip, i, i, i, i+k+3)
 		return i + k + 3
@@ -527,12 +599,12 @@ func (p *parser) comment(i int) int {
 	}
 	after := i + 4 + k + 3
 	switch {
-	case k >= 0 && !strings.Contains(s[:k], "--"):
-	case k >= 0 && !strings.Contains(s[:k], "<!--"):
+	case k >= 0 && !bytes.Contains(s[:k], []byte("--")):
+	case k >= 0 && !bytes.Contains(s[:k], []byte("<!--")):
 		p.note(CodeComment, int32(i), p.cur)
 	default:
 		p.note(CodeComment, int32(i), p.cur)
-		if k = strings.IndexAny(s, "\n>"); k < 0 {
+		if k = bytes.IndexAny(s, "\n>"); k < 0 {
 			k = len(s) - 1
 		}
 		after = i + 4 + k + 1
@@ -550,7 +622,7 @@ func (p *parser) cdata(i int) int {
 	if end < 0 {
 		p.note(CodeCData, int32(i), p.cur)
 		after = len(s)
-		if k := strings.Index(s[begin:], "</"); k >= 0 {
+		if k := bytes.Index(s[begin:], []byte("</")); k >= 0 {
 			after = begin + k
 		}
 		end = after
@@ -561,14 +633,15 @@ func (p *parser) cdata(i int) int {
 		return begin // the section's end is met as text and is dropped there
 	}
 	p.nodes.at(p.cur).flags |= hasText
+	p.chars += end - begin
 	p.piece(elCData, i, begin, end, after)
 	return after
 }
 
 // holdsTag reports whether a start tag of ADF 1.0 begins early in s.
-func holdsTag(s string) bool {
+func holdsTag(s []byte) bool {
 	for range 16 {
-		i := strings.IndexByte(s, '<')
+		i := bytes.IndexByte(s, '<')
 		if i < 0 {
 			return false
 		}
@@ -588,7 +661,7 @@ func holdsTag(s string) bool {
 }
 
 // doctype returns the length of the document type declaration at the beginning of s. Nothing in it is used.
-func doctype(s string) int {
+func doctype(s []byte) int {
 	depth := 0
 	var quote byte
 	for i := 9; i < len(s); i++ {
@@ -611,7 +684,7 @@ func doctype(s string) int {
 		}
 	}
 	// It has no end. Its first line is all that can be told from the document.
-	if i := strings.IndexByte(s, '>'); i >= 0 {
+	if i := bytes.IndexByte(s, '>'); i >= 0 {
 		return i + 1
 	}
 	return len(s)
@@ -625,16 +698,16 @@ func (p *parser) instruction(i int) int {
 		j++
 	}
 	target := s[2:j]
-	isXML, isADF := strings.EqualFold(target, "xml"), strings.EqualFold(target, "adf")
+	isXML, isADF := bytes.EqualFold(target, []byte("xml")), bytes.EqualFold(target, []byte("adf"))
 	end := p.seek(markInstruction, "?>", i+2)
 	if end >= 0 {
 		end -= i
 		j = min(j, end)
 	}
 	bad := false
-	if end < 0 || (isXML || isADF) && (strings.IndexByte(s[j:end], '<') >= 0 || strings.IndexByte(s[j:end], '>') >= 0) {
+	if end < 0 || (isXML || isADF) && (bytes.IndexByte(s[j:end], '<') >= 0 || bytes.IndexByte(s[j:end], '>') >= 0) {
 		bad = true
-		if end = strings.IndexAny(s[1:], "<>") + 1; end == 0 {
+		if end = bytes.IndexAny(s[1:], "<>") + 1; end == 0 {
 			end = len(s)
 		} else if s[end] == '>' {
 			end++
@@ -646,7 +719,8 @@ func (p *parser) instruction(i int) int {
 	switch {
 	case isXML:
 		// XML has its declaration in lower case, once, at the very beginning.
-		bad = bad || target != "xml" || p.declared || strings.TrimPrefix(p.src[:i], "\ufeff") != "" || !strings.Contains(body, "version=") ||
+		bad = bad || string(target) != "xml" || p.declared || len(bytes.TrimPrefix(p.src[:i], []byte("\ufeff"))) > 0 ||
+			!bytes.Contains(body, []byte("version=")) ||
 			hasCurly(body)
 		p.declared = true
 	case isADF:
@@ -661,16 +735,16 @@ func (p *parser) instruction(i int) int {
 }
 
 // hasCurly reports whether there is one of the quotation marks that word processors make.
-func hasCurly(s string) bool {
-	return strings.IndexByte(s, 0xe2) >= 0 && (strings.Contains(s, "“") || strings.Contains(s, "”"))
+func hasCurly(s []byte) bool {
+	return bytes.IndexByte(s, 0xe2) >= 0 && (bytes.Contains(s, []byte("“")) || bytes.Contains(s, []byte("”")))
 }
 
 // isVersion reports whether the instruction's content names version 1.0, as the specification prints it or with the sign of equality.
-func isVersion(body string) bool {
-	body = strings.TrimSpace(strings.TrimSuffix(body, "?>"))
-	if len(body) < 7 || !strings.EqualFold(body[:7], "version") {
+func isVersion(body []byte) bool {
+	body = bytes.TrimSpace(bytes.TrimSuffix(body, []byte("?>")))
+	if len(body) < 7 || !bytes.EqualFold(body[:7], []byte("version")) {
 		return false
 	}
-	v := strings.Trim(body[7:], " \t\r\n=")
+	v := string(bytes.Trim(body[7:], " \t\r\n="))
 	return v == `"1.0"` || v == `'1.0'`
 }

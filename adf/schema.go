@@ -1,5 +1,7 @@
 package adf
 
+import "encoding/binary"
+
 // element is a name of ADF 1.0, or one of the few others that the parser treats on their own. All names are told apart by it, never by their text.
 type element uint8
 
@@ -240,6 +242,18 @@ var places = func() (t [elements][elements]place) {
 	return t
 }()
 
+// required is the children that content requires, by parent.
+var required = func() (t [elements]uint64) {
+	for parent, rules := range content {
+		for _, r := range rules {
+			if r.required {
+				t[parent] |= 1 << r.child
+			}
+		}
+	}
+	return t
+}()
+
 // tolerated says which children the parser understands at places where ADF 1.0 does not have them.
 var tolerated = func() (t [elements][elements]bool) {
 	contact := []element{elName, elPart, elEmail, elPhone, elAddress, elStreet, elApartment, elCity, elRegionCode, elPostalCode, elCountry}
@@ -279,7 +293,7 @@ type entry struct {
 const maxKey = 16
 
 func (d *dictionary) put(name string, id uint8, variant bool) {
-	lo, hi := key(name, 0, len(name))
+	lo, hi := key([]byte(name), 0, len(name))
 	d.entries = append(d.entries, entry{lo, hi, id, variant})
 	h := hash(lo, hi)
 	for d.slots[h] != 0 {
@@ -299,7 +313,7 @@ func (d *dictionary) find(lo, hi uint64) (id uint8, variant bool) {
 }
 
 // key returns the bytes of s[from:to], maxKey at most, as two numbers. No name has zeros in it, so that none needs its length.
-func key(s string, from, to int) (lo, hi uint64) {
+func key(s []byte, from, to int) (lo, hi uint64) {
 	n := to - from
 	if from+maxKey > len(s) {
 		for i := range n {
@@ -320,9 +334,7 @@ func key(s string, from, to int) (lo, hi uint64) {
 }
 
 // word returns the first eight bytes of s as a number.
-func word(s string) uint64 {
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
+func word(s []byte) uint64 { return binary.LittleEndian.Uint64(s) }
 
 func hash(lo, hi uint64) uint64 {
 	return (lo*0x9e3779b97f4a7c15 ^ hi*0xc2b2ae3d27d4eb4f) >> 55
@@ -358,7 +370,7 @@ var attributeDictionary = func() (d dictionary) {
 const maxName = 20
 
 // find looks the name s[from:to] up in any case. It reports whether it is a variant of a name of ADF 1.0 and whether its case is wrong.
-func find(d *dictionary, s string, from, to int) (id uint8, variant, upper bool) {
+func find(d *dictionary, s []byte, from, to int) (id uint8, variant, upper bool) {
 	if to-from <= maxKey {
 		if id, variant = d.find(key(s, from, to)); id != 0 {
 			return id, variant, false
@@ -367,7 +379,7 @@ func find(d *dictionary, s string, from, to int) (id uint8, variant, upper bool)
 	return findUpper(d, s[from:to])
 }
 
-func findUpper(d *dictionary, name string) (id uint8, variant, upper bool) {
+func findUpper(d *dictionary, name []byte) (id uint8, variant, upper bool) {
 	if len(name) > maxName {
 		return 0, false, false
 	}

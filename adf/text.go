@@ -1,6 +1,7 @@
 package adf
 
 import (
+	"bytes"
 	"html"
 	"strings"
 	"unicode/utf8"
@@ -8,27 +9,56 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// textOf returns the readable text of a node: character data with its references decoded and what XML forbids left out, trimmed. Text that
-// needs no repair shares the memory of the document.
+// textOf returns the readable text of a node: character data with its references decoded and what XML forbids left out, trimmed.
 func (p *parser) textOf(id int32) string {
 	n := p.nodes.at(id)
-	if n.flags&(hasNodes|dirty) == 0 {
-		return trim(p.src[n.start:n.end])
-	}
-	if n.flags&hasNodes == 0 {
-		return trim(p.decode(n.start, n.end, id))
+	switch n.flags & (hasNodes | dirty) {
+	case 0:
+		return p.save(trim(p.src[n.start:n.end]))
+	case dirty:
+		return p.decoded(n.start, n.end, id)
 	}
 	var b strings.Builder
 	p.write(&b, id, true)
 	return strings.TrimSpace(b.String())
 }
 
-// trim is strings.TrimSpace, for text that mostly has nothing to trim.
-func trim(s string) string {
-	if s != "" && isBlack(s[0]) && isBlack(s[len(s)-1]) {
+// save copies what the document keeps of the text, which is less than half of most.
+func (p *parser) save(s []byte) string {
+	if len(s) == 0 {
+		return ""
+	}
+	p.room(len(s))
+	from := p.kept.Len()
+	p.kept.Write(s)
+	return p.kept.String()[from:]
+}
+
+// decoded keeps a piece of the text as decode returns it, trimmed.
+func (p *parser) decoded(start, end, id int32) string {
+	p.room(int(end - start)) // decoded text is never longer than what it is decoded from
+	from := p.kept.Len()
+	p.decode(&p.kept, start, end, id)
+	return strings.TrimSpace(p.kept.String()[from:])
+}
+
+// room makes sure that n bytes can be kept without moving what is kept already.
+func (p *parser) room(n int) {
+	if p.kept.Cap()-p.kept.Len() < n {
+		p.kept = strings.Builder{}
+		p.kept.Grow(max(n, min(p.chars, maxKept)))
+	}
+}
+
+// maxKept is how many bytes are set aside at once for what is kept, unless one piece is longer.
+const maxKept = 4096
+
+// trim is bytes.TrimSpace, for text that mostly has nothing to trim.
+func trim(s []byte) []byte {
+	if len(s) > 0 && isBlack(s[0]) && isBlack(s[len(s)-1]) {
 		return s
 	}
-	return strings.TrimSpace(s)
+	return bytes.TrimSpace(s)
 }
 
 // isBlack reports whether c is a character of its own that is no white space.
@@ -51,10 +81,10 @@ func (p *parser) write(b *strings.Builder, id int32, deep bool) {
 	at := n.start
 	for c := n.first; c != 0; c = p.nodes.at(c).next {
 		child := p.nodes.at(c)
-		b.WriteString(p.decode(at, child.tag, id))
+		p.decode(b, at, child.tag, id)
 		switch {
 		case child.element == elCData:
-			b.WriteString(p.clean(child.start, child.end, id))
+			p.clean(b, child.start, child.end, id)
 		case child.element == elSkip:
 		case !deep:
 			b.WriteByte(' ')
@@ -63,7 +93,7 @@ func (p *parser) write(b *strings.Builder, id int32, deep bool) {
 			p.write(b, c, true)
 		default:
 			if p.mend != nil && child.flags&isUnclosed != 0 && child.element == elOther {
-				b.WriteString(p.src[child.tag:child.start]) // it was no tag after all
+				b.Write(p.src[child.tag:child.start]) // it was no tag after all
 			}
 			block := child.element == elInline && endsLine(p.local(c))
 			if s := b.String(); block && s != "" && s[len(s)-1] != '\n' {
@@ -76,42 +106,24 @@ func (p *parser) write(b *strings.Builder, id int32, deep bool) {
 		}
 		at = max(at, child.after)
 	}
-	b.WriteString(p.decode(at, n.end, id))
+	p.decode(b, at, n.end, id)
 }
 
 // endsLine reports whether HTML has an element of this name on lines of its own.
-func endsLine(name string) bool {
-	switch name {
+func endsLine(name []byte) bool {
+	switch string(name) {
 	case "p", "div", "li", "tr", "h1", "h2", "h3", "P", "DIV", "LI", "TR":
 		return true
 	}
 	return false
 }
 
-// clean returns the text without the characters that XML forbids and with its line ends as XML has them.
-func (p *parser) clean(start, end, id int32) string {
-	if start >= end {
-		return ""
-	}
-	s := p.src[start:end]
-	i := 0
-	for i < len(s) && (class[s[i]]&classDirty == 0 || s[i] == '&') {
-		i++
-	}
-	if i == len(s) {
-		return s
-	}
-	var b strings.Builder
-	b.Grow(len(s))
-	b.WriteString(s[:i])
-	p.cleanRest(&b, s[i:], start+int32(i), id)
-	return b.String()
-}
-
-func (p *parser) cleanRest(b *strings.Builder, s string, pos, id int32) {
+// clean writes the text without the characters that XML forbids and with its line ends as XML has them.
+func (p *parser) clean(b *strings.Builder, start, end, id int32) {
+	s := p.src[min(start, end):end]
 	done := 0
 	for i := 0; i < len(s); {
-		if i+8 <= len(s) && isPlain(word(s[i:i+8])) {
+		if i+8 <= len(s) && odd(word(s[i:])) == 0 {
 			i += 8
 			continue
 		}
@@ -126,20 +138,20 @@ func (p *parser) cleanRest(b *strings.Builder, s string, pos, id int32) {
 			i++
 			continue
 		}
-		b.WriteString(s[done:i])
+		b.Write(s[done:i])
 		if s[i] == '\r' {
 			b.WriteByte('\n')
 		} else {
-			p.note(CodeControl, pos+int32(i), id)
+			p.note(CodeControl, start+int32(i), id)
 		}
 		i += n
 		done = i
 	}
-	b.WriteString(s[done:])
+	b.Write(s[done:])
 }
 
 // dirtyLen returns the length of a line end or of a character that XML forbids at the beginning of s; 0 where there is none.
-func dirtyLen(s string) int {
+func dirtyLen(s []byte) int {
 	switch c := s[0]; {
 	case c == '\r':
 		if len(s) > 1 && s[1] == '\n' {
@@ -154,53 +166,30 @@ func dirtyLen(s string) int {
 	return 0
 }
 
-// decode returns the text with its references decoded, otherwise as clean does.
-func (p *parser) decode(start, end, id int32) string {
-	if start >= end {
-		return ""
-	}
-	s := p.src[start:end]
-	i := 0
-	for i < len(s) && class[s[i]]&classDirty == 0 {
-		i++
-	}
-	if i == len(s) {
-		return s
-	}
-	// Decoded text is never longer than what it is decoded from. All of it shares a few pieces of memory.
-	b := &p.decoded
-	if b.Cap()-b.Len() < len(s) {
-		*b = strings.Builder{}
-		b.Grow(max(len(s), min(p.dirty, maxDecoded)))
-	}
-	from := b.Len()
-	b.WriteString(s[:i])
-	for i < len(s) {
-		k := strings.IndexByte(s[i:], '&')
+// decode writes the text with its references decoded, otherwise as clean does.
+func (p *parser) decode(b *strings.Builder, start, end, id int32) {
+	for start < end {
+		k := bytes.IndexByte(p.src[start:end], '&')
 		if k < 0 {
-			k = len(s) - i
+			p.clean(b, start, end, id)
+			return
 		}
-		p.cleanRest(b, s[i:i+k], start+int32(i), id)
-		if i += k; i < len(s) {
-			i += p.reference(b, s[i:], start+int32(i), id)
-		}
+		p.clean(b, start, start+int32(k), id)
+		start += int32(k)
+		start += int32(p.reference(b, p.src[start:end], start, id))
 	}
-	return b.String()[from:]
 }
-
-// maxDecoded is how many bytes are set aside at once for text to be decoded.
-const maxDecoded = 4096
 
 // maxReference is the length of the longest reference that is decoded: the longest name of HTML, and a number with many zeros.
 const maxReference = 36
 
 // reference decodes the reference at the beginning of s, or takes its & as it stands, and returns how much of s that was.
-func (p *parser) reference(b *strings.Builder, s string, pos, id int32) int {
+func (p *parser) reference(b *strings.Builder, s []byte, pos, id int32) int {
 	j := 1
 	for j < len(s) && j < maxReference && (isAlnum(s[j]) || j == 1 && s[j] == '#') {
 		j++
 	}
-	name := s[1:j]
+	name := string(s[1:j])
 	semicolon := j < len(s) && s[j] == ';'
 	length := j
 	if semicolon {
@@ -258,7 +247,7 @@ func (p *parser) reference(b *strings.Builder, s string, pos, id int32) int {
 		return length
 	case semicolon:
 		p.note(CodeEntity, pos, id)
-		ref := s[:length]
+		ref := string(s[:length])
 		text := html.UnescapeString(ref)
 		if text == ref {
 			text = html.UnescapeString(strings.ToLower(ref)) // &NBSP; and the like
@@ -275,7 +264,7 @@ func (p *parser) reference(b *strings.Builder, s string, pos, id int32) int {
 }
 
 // isReference reports whether s goes on as a reference does behind its &.
-func isReference(s string) bool {
+func isReference(s []byte) bool {
 	j := 0
 	for j < len(s) && j < maxReference && (isAlnum(s[j]) || j == 0 && s[j] == '#') {
 		j++

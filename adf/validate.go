@@ -12,7 +12,7 @@ func Validate(d *Document) []Diagnostic {
 	if err := Write(&b, d); err != nil {
 		panic(err) // a bytes.Buffer takes all there is memory for
 	}
-	found := Parser{MaxDepth: maxDepth, MaxProspects: len(d.Prospects)}.parse(b.String(), false, false).Diagnostics
+	found := Parser{MaxDepth: maxDepth, MaxProspects: len(d.Prospects)}.parse(b.Bytes(), false, false).Diagnostics
 	for i := range found {
 		found[i].Line = 0
 	}

@@ -63,7 +63,7 @@ func TestParseAllocations(t *testing.T) {
 			}
 		})
 	}
-	if got := all / float64(len(docs)); got > 25 {
-		t.Errorf("allocations a document = %.1f, want at most 25", got)
+	if got := all / float64(len(docs)); got > 12 {
+		t.Errorf("allocations a document = %.1f, want at most 12", got)
 	}
 }

@@ -114,6 +114,31 @@ func TestMaladies(t *testing.T) {
 	}
 }
 
+// TestParseKeepsNoData overwrites a document after it was read: what was read stays.
+func TestParseKeepsNoData(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := adf.Parse(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := reading(t, d)
+		for i := range data {
+			data[i] = '#'
+		}
+		if diff := cmp.Diff(want, reading(t, d)); diff != "" {
+			t.Errorf("%s: read anew (-before +after its bytes changed):\n%s", filepath.Base(file), diff)
+		}
+	}
+}
+
 func TestNoProspect(t *testing.T) {
 	for _, s := range []string{"", " \n", "hello", "<adf></adf>", "<adf", "<adf><metadata/></adf>", "<html><body>hi</body></html>", "<id>1</id>", "&lt;adf&gt;&lt;/adf&gt;", "\x00\xff"} {
 		d, err := adf.Parse([]byte(s))

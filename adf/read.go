@@ -332,8 +332,9 @@ func (r *reader) checkNames(id int32) {
 			r.note(CodeNamespace, n.tag, id)
 		}
 	}
-	for i := range int32(n.attrs) {
-		a := r.attrs.at(n.attr + i)
+	attrs := r.attrs.span(n.attr, n.attrs)
+	for i := range attrs {
+		a := &attrs[i]
 		switch {
 		case a.id == atNamespace:
 			if !r.prefixed {
@@ -378,9 +379,10 @@ func (r *reader) guess(n *node, a *attr) bool {
 // lookup returns an attribute of an element; nil where it is not there.
 func (r *reader) lookup(id int32, at attribute) *attr {
 	n := r.nodes.at(id)
-	for i := range int32(n.attrs) {
-		if a := r.attrs.at(n.attr + i); a.id == at {
-			return a
+	attrs := r.attrs.span(n.attr, n.attrs)
+	for i := range attrs {
+		if attrs[i].id == at {
+			return &attrs[i]
 		}
 	}
 	return nil
@@ -444,8 +446,11 @@ func (r *reader) yes(id int32, at attribute) bool {
 
 // leaf returns the text of an element that holds nothing else.
 func (r *reader) leaf(id int32) string {
-	r.checkNames(id)
 	n := r.nodes.at(id)
+	if n.flags&^hasText == 0 && n.attrs == 0 { // most
+		return r.save(trim(r.src[n.start:n.end]))
+	}
+	r.checkNames(id)
 	if n.flags&hasNodes != 0 {
 		for c := n.first; c != 0; c = r.nodes.at(c).next {
 			if e := r.nodes.at(c).element; !e.special() {

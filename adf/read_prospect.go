@@ -327,13 +327,15 @@ func (r *reader) email(emails []Email, id int32) []Email {
 
 func (r *reader) phone(phones []Phone, id int32) []Phone {
 	v := Phone{Value: r.leaf(id), Type: r.choice(id, atType, phoneTypes), Time: r.choice(id, atTime, phoneTimes), Preferred: r.yes(id, atPreferred)}
-	switch best := strings.ToLower(r.attribute(id, atBestTime)); best {
-	case "", "0", "no", "false":
-	case "1", "yes", "true": // the specification's example uses it so
-		v.Preferred = true
-	default:
-		if v.Time == phoneTimes[0] {
-			v.Time = best
+	if a := r.lookup(id, atBestTime); a != nil {
+		switch best := strings.ToLower(r.value(a, id)); best {
+		case "", "0", "no", "false":
+		case "1", "yes", "true": // the specification's example uses it so
+			v.Preferred = true
+		default:
+			if v.Time == phoneTimes[0] {
+				v.Time = best
+			}
 		}
 	}
 	if n := r.nodes.at(id); n.flags&isVariant != 0 && v.Type == phoneTypes[0] {

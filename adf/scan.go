@@ -44,34 +44,42 @@ const (
 	maxAttrs = 1 << 16
 )
 
-// A table is a list that grows. The first elements, which are all that usual documents have, lie in it, so that it lives on the stack with
-// whatever it is part of. Pointers to elements hold until the next one is added.
+// A table is a list that grows. The elements that usual documents have lie in it, so that it lives on the stack with whatever it is part of; those
+// of larger ones lie together elsewhere. Pointers to elements hold until the next one is added.
 type table[T any] struct {
 	n    int32
 	few  [96]T
-	many []T
+	many []T // all, once there are more than few
 }
 
 func (t *table[T]) at(i int32) *T {
-	if uint32(i) < uint32(len(t.few)) {
+	if t.many == nil {
 		return &t.few[i]
 	}
-	return &t.many[i-int32(len(t.few))]
+	return &t.many[i]
+}
+
+// span returns n elements from i on.
+func (t *table[T]) span(i int32, n uint16) []T {
+	if t.many == nil {
+		return t.few[i : i+int32(n)]
+	}
+	return t.many[i : i+int32(n)]
 }
 
 // add makes room for one more and returns it; what is in it is left from before.
 func (t *table[T]) add() *T {
 	i := t.n
 	t.n++
-	if uint32(i) < uint32(len(t.few)) {
+	if t.many == nil && i < int32(len(t.few)) {
 		return &t.few[i]
 	}
-	return t.addMany(int(i) - len(t.few))
+	return t.addMany(int(i))
 }
 
 func (t *table[T]) addMany(i int) *T {
 	if t.many == nil {
-		t.many = make([]T, 0, len(t.few))
+		t.many = append(make([]T, 0, 4*len(t.few)), t.few[:]...)
 	}
 	var zero T
 	t.many = append(t.many[:i], zero)

@@ -7,9 +7,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // TestReproducible makes the packages twice: the same commit gives the same bytes.
@@ -98,6 +101,66 @@ func TestDeb(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(root, "usr/bin/leadfloor")); err == nil {
 		t.Error("the binary is still there")
+	}
+}
+
+// TestLintian has Debian's own judge look at the package.
+func TestLintian(t *testing.T) {
+	if out := output(t, "lintian", "--allow-root", "--fail-on", "error", one(t, filepath.Join(packages(t), "*.deb"))); out != "" {
+		t.Logf("lintian says:\n%s", out)
+	}
+}
+
+// TestMaintainer: no package goes out that nobody answers for.
+func TestMaintainer(t *testing.T) {
+	want := strings.TrimSpace(output(t, "git", "log", "-1", "--format=%cn <%ce>"))
+	if got := strings.TrimSpace(output(t, "dpkg-deb", "--field", one(t, filepath.Join(packages(t), "*.deb")), "Maintainer")); got != want {
+		t.Errorf("Maintainer = %q, want who committed this: %q", got, want)
+	}
+	if changes := string(gunzip(t, filepath.Join(packages(t), "stage", "changelog.Debian.gz"))); !strings.Contains(changes, "\n -- "+want+"  ") {
+		t.Errorf("changelog.Debian says\n%s\nwant %q", changes, want)
+	}
+}
+
+// TestRelease holds what goreleaser does to what make does.
+func TestRelease(t *testing.T) {
+	var release struct {
+		Before struct{ Hooks []string }
+		Builds []struct {
+			Main                        string
+			Env, Goarch, Flags, Ldflags []string
+		}
+		Checksum, Release struct {
+			ExtraFiles []struct{ Glob string } `yaml:"extra_files"`
+		}
+		Nfpms []any
+	}
+	if err := yaml.Unmarshal([]byte(read(t, ".goreleaser.yaml")), &release); err != nil {
+		t.Fatal(err)
+	}
+	recipe := read(t, "Makefile")
+	if len(release.Nfpms) > 0 || len(release.Builds) != 1 {
+		t.Fatal("there is a second list of what a package holds, or a second build")
+	}
+	b := release.Builds[0]
+	_, ldflags, _ := strings.Cut(recipe, "\nLDFLAGS  := ")
+	ldflags, _, _ = strings.Cut(ldflags, "\n")
+	ldflags = strings.NewReplacer("$(VERSION)", "{{ .Tag }}", "$(REVISION)", "{{ .ShortCommit }}").Replace(ldflags)
+	if got := strings.Join(b.Ldflags, " "); got != ldflags {
+		t.Errorf("ldflags = %q, in the Makefile %q", got, ldflags)
+	}
+	if want := strings.Join(b.Env, " ") + " go build " + strings.Join(b.Flags, " ") + " "; !strings.Contains(recipe, want) || b.Main != "./cmd/leadfloor" {
+		t.Errorf("the Makefile does not %q", want)
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		if want := "make package GOARCH=" + arch + " DIST=dist/packages"; !slices.Contains(release.Before.Hooks, want) || !slices.Contains(b.Goarch, arch) {
+			t.Errorf("no packages for %s", arch)
+		}
+	}
+	for _, files := range [][]struct{ Glob string }{release.Checksum.ExtraFiles, release.Release.ExtraFiles} {
+		if len(files) != 2 || files[0].Glob != "dist/packages/*.deb" || files[1].Glob != "dist/packages/*.rpm" {
+			t.Errorf("the packages are not among %v", files)
+		}
 	}
 }
 

@@ -15,8 +15,10 @@ import (
 func main() {
 	var o options
 	flag.StringVar(&o.binary, "binary", "", "the `FILE` to describe")
+	flag.StringVar(&o.ask, "ask", "", "a `FILE` of the same source that runs on this machine")
 	flag.StringVar(&o.changes, "changes", "", "`FILE` with the changes that users notice")
 	flag.StringVar(&o.version, "version", "", "`VERSION` of the package")
+	flag.StringVar(&o.maintainer, "maintainer", "", "`NAME <ADDRESS>` of who answers for the package")
 	flag.StringVar(&o.out, "out", "", "`FOLDER` to write to")
 	flag.Parse()
 	if err := run(o); err != nil {
@@ -26,8 +28,9 @@ func main() {
 }
 
 type options struct {
-	binary, changes, version, out string
-	date                          time.Time
+	binary, ask, changes, version, maintainer, out string
+
+	date time.Time
 }
 
 func run(o options) error {
@@ -52,8 +55,8 @@ func run(o options) error {
 	completions := map[string]string{"leadfloor.bash": "bash", "_leadfloor": "zsh", "leadfloor.fish": "fish"}
 	files := map[string][]byte{}
 	for name, shell := range completions {
-		if files[name], err = exec.Command(o.binary, "completion", shell).Output(); err != nil {
-			return fmt.Errorf("ask %q for its completion of %s: %w", o.binary, shell, err)
+		if files[name], err = exec.Command(o.ask, "completion", shell).Output(); err != nil {
+			return fmt.Errorf("ask %q for its completion of %s: %w", o.ask, shell, err)
 		}
 	}
 	for name, text := range map[string][]byte{
@@ -76,6 +79,6 @@ func run(o options) error {
 
 // debianChangelog is the form that Debian's tools read; what changed stands in the changelog beside it.
 func debianChangelog(o options) []byte {
-	return fmt.Appendf(nil, "leadfloor (%s) stable; urgency=medium\n\n  * What changed stands in changelog.gz.\n\n -- leadfloor authors <authors@leadfloor.example>  %s\n",
-		o.version, o.date.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
+	return fmt.Appendf(nil, "leadfloor (%s) stable; urgency=medium\n\n  * What changed stands in changelog.gz.\n\n -- %s  %s\n",
+		o.version, o.maintainer, o.date.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 }

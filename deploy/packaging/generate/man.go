@@ -10,7 +10,7 @@ import (
 
 // manPage is leadfloor(1): one page, with the help of every command as the binary gives it, so that the two cannot differ.
 func manPage(o options) ([]byte, error) {
-	root, err := askHelp(o.binary)
+	root, err := askHelp(o.ask)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func manPage(o options) ([]byte, error) {
 	p.part("", "Flags", root.flags)
 	p.part("", "Examples", root.examples)
 	p.line(".SH COMMANDS")
-	if err := p.commands(o.binary, root); err != nil {
+	if err := p.commands(o.ask, root); err != nil {
 		return nil, err
 	}
 	p.line(".SH FILES")

@@ -220,6 +220,18 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 		}
 	}
 	taken, err := r.store.Take(ctx, f.ID, t)
+	for tries := 0; err == nil && taken.Late != ""; tries++ {
+		var l *Lead
+		if l, err = r.store.Lead(ctx, taken.Late); err != nil {
+			break
+		}
+		if tries == 20 {
+			err = ErrConflict
+			break
+		}
+		t.Late = f.late(l, t)
+		taken, err = r.store.Take(ctx, f.ID, t)
+	}
 	if err := r.forget(rooftop, err); err != nil {
 		return Taken{}, fmt.Errorf("take arrival at %s: %w", f.ID, err)
 	}

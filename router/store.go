@@ -25,7 +25,8 @@ type Store interface {
 	Now() time.Time
 	// Open makes the keys of a rooftop where there are none and returns its identity. It refuses a newer schema.
 	Open(ctx context.Context, rooftop string) (Identity, error)
-	// Take decides an arrival.
+	// Take decides an arrival. Where it is the touch of a lead to which something happened later than it arrived, it does nothing but answer
+	// with Late: what follows from that is derived from all that is known of the lead, and handed in as t.Late.
 	Take(ctx context.Context, rooftop string, t *Take) (Taken, error)
 	// Deal gives an existing lead a new owner. It returns ErrConflict where d.Version is no longer the lead's.
 	Deal(ctx context.Context, rooftop string, d *Dealing) (Dealt, error)
@@ -127,7 +128,8 @@ type Take struct {
 	Managers     []string
 	Windows      Duplicates
 	AfterHours   bool
-	History      bool // recorded alone: the owner of a new lead is Named, else Holder
+	History      bool    // recorded alone: the owner of a new lead is Named, else Holder
+	Late         *Change // what it makes of the lead that it belongs to; refused where that was changed meanwhile
 }
 
 // Taken is the decision on an arrival.
@@ -139,7 +141,8 @@ type Taken struct {
 	CoveredBy   string
 	State       State
 	Seq         int64
-	Again       bool // the very same place was decided before; this is that decision
+	Again       bool   // the very same place was decided before; this is that decision
+	Late        string // the lead that Take.Late is needed of; nothing was decided
 }
 
 // Dealing asks for a new owner of a lead.

@@ -210,3 +210,39 @@ local function save_people()
     if p.dirty then redis.call('HSET', ROT, p.id, pack(p)) end
   end
 end
+
+-- change writes what router derived a lead to be: c.set fields ('' removes), c.z {letter of a sorted set: score or -1}, c.due {code: ms or -1},
+-- c.unt {person: n}. s is the number of the event that tells of it.
+local function change(lead, key, c, s)
+  local write, drop = {'v', int(s)}, {}
+  for name, v in pairs(c.set) do
+    if v ~= '' then write[#write + 1] = name; write[#write + 1] = v else drop[#drop + 1] = name end
+  end
+  redis.call('HSET', key, unpack(write))
+  if #drop > 0 then redis.call('HDEL', key, unpack(drop)) end
+  local zsets = {a = UA, d = UD, w = WAIT, o = OWED, l = LEADS}
+  for letter, score in pairs(c.z) do
+    if score >= 0 then redis.call('ZADD', zsets[letter], int(score), lead) else redis.call('ZREM', zsets[letter], lead) end
+  end
+  for code, at in pairs(c.due) do
+    if at >= 0 then redis.call('ZADD', DUE, int(at), code .. '|' .. lead) else redis.call('ZREM', DUE, code .. '|' .. lead) end
+  end
+  for person, n in pairs(c.unt) do redis.call('HINCRBY', UNT, person, int(n)) end
+end
+
+-- give_back takes turns off passes, [[person, cost]], and tells whose.
+local function give_back(all)
+  local back = {}
+  for _, b in ipairs(all or {}) do
+    local s = redis.call('HGET', ROT, b[1])
+    if s then
+      local p = {}
+      unpack_person(p, s)
+      p.pass = math.max(0, p.pass - b[2])
+      p.since = -1 -- not to be compared until the floor changes
+      redis.call('HSET', ROT, b[1], table.concat({int(p.pass), int(p.last), p.was and '1' or '0', int(p.turns), int(p.since), int(gen)}, '|'))
+      back[#back + 1] = id(b[1]) .. ':' .. int(b[2])
+    end
+  end
+  return object(back)
+end

@@ -624,6 +624,76 @@ func TestManagersLeadIsNotDealtAgain(t *testing.T) {
 	routertest.Want(t, "times given to the manager", given, 1)
 }
 
+// A touch that was read after somebody had tried already counted as untouched: what was read last counted, not what happened last.
+func TestTouchReadAfterALaterTry(t *testing.T) {
+	b := floorOf(t, "alice")
+	id := b.Arrive(routertest.Arrival(1, b.Clock.Now())).Lead
+	b.Clock.Add(time.Minute)
+	first := b.Clock.Now()
+	log := func(k router.Kind) {
+		t.Helper()
+		if _, err := b.Log(t.Context(), id, router.Entry{Kind: k, Channel: "call"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log(router.KindResponse)
+	b.Clock.Add(time.Hour)
+	asked := b.Clock.Now()
+	b.Clock.Add(2 * time.Minute)
+	log(router.KindAttempt)
+	b.Clock.Add(8 * time.Minute)
+	log(router.KindResponse)
+	again := func(n int, at time.Time) *router.Lead {
+		a := routertest.Arrival(1, at)
+		a.Token, a.Place, a.Enquiry.IDs, a.Enquiry.Customer.Comments = fmt.Sprint("asks-", n), fmt.Sprint("leads/1/90", n), nil, fmt.Sprint("question ", n)
+		got := b.Arrive(a)
+		routertest.Want(t, "disposition", got.Disposition, router.DispositionTouch)
+		routertest.Want(t, "again", b.Arrive(a).Again, true)
+		l := lead(b, id)
+		routertest.Want(t, "state told", got.State, l.State)
+		return l
+	}
+	counts := func() map[string]int64 {
+		t.Helper()
+		f, err := b.Figures(t.Context(), b.Home.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Counts
+	}
+
+	l := again(1, asked)
+	routertest.Want(t, "state", l.State, router.Responded)
+	routertest.Want(t, "attempt", l.Stops[router.ClockAttempt].WallSeconds, 120)
+	routertest.Want(t, "response", l.Stops[router.ClockResponse].WallSeconds, 600)
+	tick(b)
+	routertest.Want(t, "responses in 10 minutes", counts()["h|response|autotrader|600"], 1)
+	routertest.Want(t, "due", counts()["due|autotrader"], 2)
+	routertest.Want(t, "missed", counts()["miss|autotrader"], 1)
+	routertest.Want(t, "missed by the owner", counts()["pmiss|alice"], 1)
+
+	// Before the first answer its clock ran already: it goes on as it was.
+	l = again(2, first.Add(-30*time.Second))
+	routertest.Want(t, "state", l.State, router.Responded)
+	routertest.Want(t, "response", l.Stops[router.ClockResponse].Started, asked)
+	routertest.Want(t, "due", counts()["due|autotrader"], 2)
+
+	// Of two that nobody answered the earlier starts the clock, whichever is read first.
+	b.Clock.Add(time.Hour)
+	early := b.Clock.Now()
+	b.Clock.Add(time.Minute)
+	again(3, b.Clock.Now())
+	l = again(4, early)
+	routertest.Want(t, "state", l.State, router.Untouched)
+	routertest.Want(t, "start", l.Running.Response, early)
+	routertest.Want(t, "due", *l.DueAt, early.Add(b.Home.Routing.ResponseTarget))
+	b.Clock.Add(10 * time.Minute)
+	tick(b)
+	tick(b)
+	routertest.Want(t, "due", counts()["due|autotrader"], 3)
+	routertest.Want(t, "missed", counts()["miss|autotrader"], 2)
+}
+
 // Of a customer who writes again and again, a copy of the first mail was taken for a new one.
 func TestCopyIsFoundBehindManyTouches(t *testing.T) {
 	b := floorOf(t, "alice")

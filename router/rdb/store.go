@@ -182,6 +182,13 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 	if !t.Due.IsZero() {
 		r["due"] = t.Due.UnixMilli()
 	}
+	if t.Late != nil {
+		late, err := change(t.Late)
+		if err != nil {
+			return router.Taken{}, err
+		}
+		r["late"] = late
+	}
 
 	keys := append(k.base(), k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID))
 	prints := make([]request, len(t.Prints))
@@ -220,6 +227,7 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 		var a struct {
 			Match                       []string
 			D, Fate, Lead, Owner, Cover string
+			Late                        string
 			State                       router.State
 			Seq                         int64
 			Again                       bool
@@ -231,6 +239,9 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 		if len(a.Match) > 0 {
 			cand = a.Match
 			continue
+		}
+		if a.Late != "" {
+			return router.Taken{Late: a.Late}, nil
 		}
 		out := router.Taken{
 			Disposition: router.Disposition(a.D), Fate: a.Fate, Lead: a.Lead, Owner: a.Owner, CoveredBy: a.Cover, State: a.State, Seq: a.Seq, Again: a.Again,
@@ -279,6 +290,30 @@ func (s *Store) Deal(ctx context.Context, store string, d *router.Dealing) (rout
 // Put stores what became of a lead.
 func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64, error) {
 	k := keysOf(store)
+	r, err := change(c)
+	if err != nil {
+		return 0, err
+	}
+	r["now"], r["actor"], r["floor"], r["catchup"], r["pending"] = c.Now.UnixMilli(), c.Event.Actor, "", 0, strconv.FormatInt(router.PendingSeq, 10)
+	if c.Note != "" {
+		r["note"] = true
+	}
+	var out struct {
+		Seq      int64
+		Conflict bool
+	}
+	keys := append(k.base(), k.lead(c.Before.ID), k.personal(c.Before.ID), k.call(c.Token))
+	if err := s.run(ctx, s.put, keys, &out, s.sign(store, r), c.Note); err != nil {
+		return 0, fmt.Errorf("store lead %s: %w", c.Before.ID, err)
+	}
+	if out.Conflict {
+		return 0, router.ErrConflict
+	}
+	return out.Seq, nil
+}
+
+// change tells the scripts what became of a lead.
+func change(c *router.Change) (request, error) {
 	before, after := c.Before, c.After
 	set := map[string]string{}
 	old, now := before.Fields(), after.Fields()
@@ -326,8 +361,7 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 		}
 	}
 	r := request{
-		"now": c.Now.UnixMilli(), "id": before.ID, "v": before.Version, "kind": c.Event.Kind, "by": c.Event.By, "actor": c.Event.Actor,
-		"set": set, "pending": strconv.FormatInt(router.PendingSeq, 10), "counts": c.Counts, "z": z, "unt": unt, "due": due, "floor": "", "catchup": 0,
+		"id": before.ID, "v": before.Version, "kind": c.Event.Kind, "by": c.Event.By, "set": set, "counts": c.Counts, "z": z, "unt": unt, "due": due,
 	}
 	if c.Counts == nil {
 		r["counts"] = map[string]int64{} // nothing must not become null
@@ -342,12 +376,9 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 	if len(detail) > 0 {
 		text, err := json.Marshal(detail)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		r["detail"] = string(text)
-	}
-	if c.Note != "" {
-		r["note"] = true
 	}
 	if d := c.Event.Deal; d != nil {
 		r["to"], r["why"] = d.To, d.Reason
@@ -359,18 +390,7 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 		}
 		r["back"] = back
 	}
-	var out struct {
-		Seq      int64
-		Conflict bool
-	}
-	keys := append(k.base(), k.lead(before.ID), k.personal(before.ID), k.call(c.Token))
-	if err := s.run(ctx, s.put, keys, &out, s.sign(store, r), c.Note); err != nil {
-		return 0, fmt.Errorf("store lead %s: %w", before.ID, err)
-	}
-	if out.Conflict {
-		return 0, router.ErrConflict
-	}
-	return out.Seq, nil
+	return r, nil
 }
 
 // places says where a lead stands in the sorted sets, -1 where it does not.

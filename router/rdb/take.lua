@@ -1,7 +1,9 @@
 -- take decides one arrival: replay, same enquiry, same customer, else whose turn.
 -- KEYS 15 token shard, 16 new lead, 17 its personal record, then R.nfp fingerprint shards, then for each of R.cand its lead and its record.
 -- ARGV 1 request, 2 personal record, 3 token, 4 place, 5 the new lead's fields as a JSON object without its end, 6.. the same as names and values
--- Returns JSON {d, lead, owner, cover, state, seq, again} or {match: [leads]}: call again with these as candidates, their keys named.
+-- Returns JSON {d, lead, owner, cover, state, seq, again} or {match: [leads]}: call again with these as candidates, their keys named; or
+-- {late: lead}: something happened to that lead later than R.at; call again with R.late, what router derives the lead to be: its id, v, and
+-- counts, set, z, unt and due as change takes them.
 local TOK, LEAD, RECORD = KEYS[15], KEYS[16], KEYS[17]
 local function fp(i) return KEYS[17 + i] end
 local function cand(i) return KEYS[17 + R.nfp + 2 * i - 1], KEYS[17 + R.nfp + 2 * i] end
@@ -148,8 +150,13 @@ end
 
 -- 3. the same customer while their lead lives: a touch. No turn, the same owner; where the owner is off, the next in turn covers.
 if alive and not alive.nobodys then
-  local f = redis.call('HMGET', alive.key, 'ow', 'st', 'ra', 'rr', 'rc', 'td', 'sl', 'la', 'tp', 'pk')
+  local f = redis.call('HMGET', alive.key, 'ow', 'st', 'ra', 'rr', 'rc', 'td', 'sl', 'la', 'tp', 'pk', 'v')
   local owner, state = f[1], f[2]
+  local late = not alive.past and R.at < tonumber(f[8])
+  if late then
+    late = R.late
+    if not late or late.id ~= alive.id or late.v ~= tonumber(f[11]) then return answer({late = alive.id}) end
+  end
   local set = {['t' .. (alive.n + 1)] = arrival('touch'), n = int(alive.n + 1), la = int(math.max(R.at, tonumber(f[8])))}
   muster()
   stand()
@@ -158,6 +165,11 @@ if alive and not alive.nobodys then
   local o = byid[owner]
   if state ~= 'waiting' and R.rostered and (not o or o.status == 'off') and not R.managers[owner] then
     cover = next_up({[owner] = true})
+  end
+  if late then
+    set, state = late.set, late.set.st or state
+    for name, n in pairs(late.counts) do count(name, n) end
+    f[3], f[4], f[5] = '', '', '' -- its clocks were decided by router
   end
   set.cb = cover and cover.id or ''
   if not f[3] then
@@ -190,23 +202,28 @@ if alive and not alive.nobodys then
   end
   local i, out = sides()
   local s = event('touch', alive.id, R.by, set, deal_json({to = owner, cover = cover and cover.id, reason = 'same customer', ['in'] = cover and i, out = cover and out}))
-  local write = {'v', int(s), 'q' .. (alive.n + 1), prints}
-  for name, v in pairs(set) do
-    if v ~= '' then write[#write + 1] = name; write[#write + 1] = v end
+  if late then
+    change(alive.id, alive.key, late, s)
+    redis.call('HSET', alive.key, 'q' .. (alive.n + 1), prints)
+  else
+    local write = {'v', int(s), 'q' .. (alive.n + 1), prints}
+    for name, v in pairs(set) do
+      if v ~= '' then write[#write + 1] = name; write[#write + 1] = v end
+    end
+    redis.call('HSET', alive.key, unpack(write))
+    if set.cb == '' then redis.call('HDEL', alive.key, 'cb') end
+    if set.ra then
+      redis.call('ZADD', UA, set.ra, alive.id)
+      redis.call('HINCRBY', UNT, owner, 1)
+    end
+    if set.dl and (set.ra or state == 'untouched' or state == 'waiting') then redis.call('ZADD', UD, set.dl, alive.id)
+    elseif set.ra then
+      local dl = redis.call('HGET', alive.key, 'dl')
+      if dl then redis.call('ZADD', UD, dl, alive.id) end
+    end
+    set_timers(alive.id, timers)
   end
-  redis.call('HSET', alive.key, unpack(write))
-  if set.cb == '' then redis.call('HDEL', alive.key, 'cb') end
   redis.call('HSET', alive.record, 'r' .. (alive.n + 1), ARGV[2])
-  if set.ra then
-    redis.call('ZADD', UA, set.ra, alive.id)
-    redis.call('HINCRBY', UNT, owner, 1)
-  end
-  if set.dl and (set.ra or state == 'untouched' or state == 'waiting') then redis.call('ZADD', UD, set.dl, alive.id)
-  elseif set.ra then
-    local dl = redis.call('HGET', alive.key, 'dl')
-    if dl then redis.call('ZADD', UD, dl, alive.id) end
-  end
-  set_timers(alive.id, timers)
   redis.call('HSET', LAST, label, int(R.at))
   print_(alive.id)
   remember('t', alive.id)

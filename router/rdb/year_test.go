@@ -348,10 +348,7 @@ func (y *year) fresh(_ step, now time.Time) func(*router.Router) error {
 		// The message of a killed taker is read again.
 		m := y.unsettled[0]
 		y.unsettled = y.unsettled[1:]
-		if !y.disputed(m, now) {
-			return y.take(m)
-		}
-		y.unsettled = append(y.unsettled, m) // another time
+		return y.take(m)
 	}
 	y.customers++
 	return y.take(y.mail(y.customers, now.Add(-time.Duration(y.customers%5)*time.Second)))
@@ -378,26 +375,12 @@ func (y *year) back(s step, now time.Time) func(*router.Router) error {
 	if len(y.m.OfCustomer(customer)) > 6 { // the newest eight of an identifier are looked at
 		return nil
 	}
-	m := &mail{customer: customer, at: now}
-	if y.disputed(m, now) {
-		return nil
+	m := y.mail(customer, now)
+	if s.B>>8%4 == 0 { // read late, as by a mailbox that was away
+		m.at = now.Add(-time.Duration(s.B>>10%7200) * time.Second)
 	}
-	m = y.mail(customer, now)
 	m.back = true
 	return y.take(m)
-}
-
-// disputed are the arrivals on which the law can be read in two ways, and which are left out: a touch that is read after a try that came
-// later than it.
-func (y *year) disputed(m *mail, now time.Time) bool {
-	if m.copy {
-		return false
-	}
-	l := y.m.Lives(m.customer, now)
-	if l == nil || l.Untouched() {
-		return false
-	}
-	return l.LastTry.After(m.at)
 }
 
 // copied is the first enquiry of a customer under another identity.

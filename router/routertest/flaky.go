@@ -43,7 +43,7 @@ func (f *Flaky) Done() []Call {
 	return d
 }
 
-// through carries out one call, unless it is the one to fail.
+// through carries out one call, unless it is the one to fail, and notes what came of it unless that is nothing.
 func through[T any](f *Flaky, call func() (T, error), note func(T) Call) (T, error) {
 	var none T
 	fails := f.in == 1
@@ -55,7 +55,9 @@ func through[T any](f *Flaky, call func() (T, error), note func(T) Call) (T, err
 	if err != nil {
 		return none, err
 	}
-	f.done = append(f.done, note(v))
+	if c := note(v); c != (Call{}) {
+		f.done = append(f.done, c)
+	}
 	if fails {
 		return none, ErrFlaky
 	}
@@ -65,7 +67,12 @@ func through[T any](f *Flaky, call func() (T, error), note func(T) Call) (T, err
 // Take is Store's.
 func (f *Flaky) Take(ctx context.Context, rooftop string, t *router.Take) (router.Taken, error) {
 	return through(f, func() (router.Taken, error) { return f.Store.Take(ctx, rooftop, t) },
-		func(v router.Taken) Call { return Call{Taken: &v, Lead: v.Lead} })
+		func(v router.Taken) Call {
+			if v.Late != "" { // nothing was decided
+				return Call{}
+			}
+			return Call{Taken: &v, Lead: v.Lead}
+		})
 }
 
 // Deal is Store's.

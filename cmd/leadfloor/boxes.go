@@ -96,5 +96,9 @@ func (b *boxes) apply() {
 
 // fingerprint tells whether two configurations of a mailbox are the same. Secrets are read at each log-in and do not count.
 func fingerprint(c mailbox.Config) string {
-	return fmt.Sprint(c.Address, c.TLS, c.Username, c.Folder, c.PollInterval, c.Start, c.After, c.MaxSize, c.ReadOnly, c.TLSConfig != nil)
+	text := fmt.Sprint(c.Address, c.TLS, c.Username, c.Folder, c.PollInterval, c.Start, c.After, c.MaxSize, c.ReadOnly, c.TLSConfig != nil)
+	if o := c.OAuth2; o != nil {
+		text += fmt.Sprint(o.Provider, o.ClientID, o.Tenant, o.TokenURL, o.Scopes, o.ClientSecret != nil, o.RefreshToken != nil, o.ServiceAccount != nil)
+	}
+	return text
 }

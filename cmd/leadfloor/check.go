@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +29,8 @@ const (
 
 const checkLong = `check reads a configuration and tells everything that is wrong with it, each with its line. When the file is well it warns of what
 is allowed but dangerous, and then logs in to Redis, to every mailbox and to the mail server, and tells which of them
-do not answer, refuse, or have settings that can lose leads. It changes nothing anywhere.
+do not answer, refuse, or have settings that can lose leads. It changes nothing anywhere, but for a refresh token in its file
+where the provider replaces it at each use.
 
 The exit code is 0 when all is well, warnings included, 1 when something is wrong, and 2 when the command line is.`
 
@@ -86,7 +88,7 @@ func (c *Config) sound() *Config {
 			if err != nil || cfg.Validate() != nil {
 				continue
 			}
-			if _, err := m.Password.Read(); err == nil && m.Password.IsSet() {
+			if _, err := m.Password.Read(); m.OAuth2 != nil || err == nil && m.Password.IsSet() {
 				kept = append(kept, m)
 			}
 		}
@@ -174,17 +176,18 @@ func (c *RedisConfig) probe(ctx context.Context) (lines []string, err error) {
 }
 
 func (m *MailboxConfig) probe(ctx context.Context) ([]string, error) {
-	if m.OAuth2 != nil {
-		return []string{fmt.Sprintf("mailbox %s: not asked, it needs oauth2", m.Name)}, nil
-	}
 	cfg, err := m.mailbox(true)
-	if err == nil {
-		err = mailbox.Check(ctx, cfg)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return []string{fmt.Sprintf("mailbox %s: %s can be read at %s", m.Name, m.Folder, m.Address)}, nil
+	var lines []string
+	if err = mailbox.Check(ctx, cfg); err == nil {
+		lines = append(lines, fmt.Sprintf("mailbox %s: %s can be read at %s", m.Name, m.Folder, m.Address))
+	}
+	if cfg.OAuth2 != nil && cfg.OAuth2.Unkept() != nil {
+		lines = append(lines, fmt.Sprintf("warning: mailbox %s: the provider replaced the refresh token, and the new one cannot be kept: %v", m.Name, cfg.OAuth2.Unkept()))
+	}
+	return lines, err
 }
 
 // mailbox is m as the package that reads it wants it. In readOnly nothing is changed in the folder.
@@ -209,7 +212,34 @@ func (m *MailboxConfig) mailbox(readOnly bool) (mailbox.Config, error) {
 		}
 		c.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	}
+	if m.OAuth2 != nil {
+		var err error
+		if c.OAuth2, err = m.OAuth2.source(m.CAFile); err != nil {
+			return mailbox.Config{}, err
+		}
+	}
 	return c, nil
+}
+
+// source is c as the package that logs in wants it. A custom provider's certificate may be signed by those of caFile too.
+func (c *OAuth2Config) source(caFile string) (*mailbox.OAuth2, error) {
+	o := &mailbox.OAuth2{Provider: c.Provider, ClientID: c.ClientID, Tenant: c.Tenant, TokenURL: c.TokenURL, Scopes: c.Scopes, Keep: c.Token.Replace}
+	for into, s := range map[*func() (string, error)]Secret{&o.ClientSecret: c.ClientSecret, &o.RefreshToken: c.Token, &o.ServiceAccount: c.ServiceAccount} {
+		if s.IsSet() {
+			*into = s.Read
+		}
+	}
+	if c.Provider == mailbox.Custom && caFile != "" {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool() // a machine without any
+		}
+		if pool, err = certificatesBeside(pool, caFile); err != nil {
+			return nil, fmt.Errorf("read certificates %q: %w", caFile, err)
+		}
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	}
+	return o, nil
 }
 
 // smtpsPort is the port on which TLS begins with the first byte (RFC 8314).

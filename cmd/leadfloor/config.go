@@ -168,13 +168,14 @@ const (
 
 // OAuth2Config says where access tokens for a mailbox come from.
 type OAuth2Config struct {
-	Provider     string // google, microsoft or custom
-	ClientID     string
-	ClientSecret Secret
-	Tenant       string // Microsoft's directory
-	TokenURL     string // of a custom provider
-	Scopes       []string
-	Token        Secret // a refresh token
+	Provider       string // google, microsoft or custom
+	ClientID       string
+	ClientSecret   Secret
+	Tenant         string // Microsoft's directory
+	TokenURL       string // the provider's own when empty
+	Scopes         []string
+	Token          Secret // a refresh token; it is replaced where the provider replaces it
+	ServiceAccount Secret // Google's key file
 }
 
 // TrustConfig is what is known of a mailbox's senders.

@@ -392,27 +392,42 @@ func (r *reader) anyMailbox(n *yaml.Node, at string, names map[string]int, store
 func (r *reader) oauth2(n *yaml.Node, at string) *OAuth2Config {
 	c := &OAuth2Config{}
 	given := r.fields(n, at, map[string]field{
-		"provider":           r.text(&c.Provider, oneOf("google", "microsoft", "custom")),
-		"client_id":          r.text(&c.ClientID, filled),
-		"client_secret":      r.inlineSecret(&c.ClientSecret),
-		"client_secret_file": r.secretFile(&c.ClientSecret),
-		"tenant":             r.text(&c.Tenant, filled),
-		"token_url":          r.text(&c.TokenURL, httpsURL),
-		"scopes":             r.texts(&c.Scopes, filled),
-		"token":              r.inlineSecret(&c.Token),
-		"token_file":         r.secretFile(&c.Token),
+		"provider":             r.text(&c.Provider, oneOf(mailbox.Google, mailbox.Microsoft, mailbox.Custom)),
+		"client_id":            r.text(&c.ClientID, filled),
+		"client_secret":        r.inlineSecret(&c.ClientSecret),
+		"client_secret_file":   r.secretFile(&c.ClientSecret),
+		"tenant":               r.text(&c.Tenant, filled),
+		"token_url":            r.text(&c.TokenURL, tokenURL),
+		"scopes":               r.texts(&c.Scopes, filled),
+		"token":                r.inlineSecret(&c.Token),
+		"token_file":           r.secretFile(&c.Token),
+		"service_account":      r.inlineSecret(&c.ServiceAccount),
+		"service_account_file": r.secretFile(&c.ServiceAccount),
 	})
-	r.need(n, at, given, "provider", "client_id")
+	has := func(name string) bool { return given[name] != nil || given[name+"_file"] != nil }
+	r.need(n, at, given, "provider")
 	r.oneSecret(at, given, "token")
 	r.oneSecret(at, given, "client_secret")
-	if !c.Token.IsSet() && !c.ClientSecret.IsSet() && given["token"] == nil && given["token_file"] == nil &&
-		given["client_secret"] == nil && given["client_secret_file"] == nil {
+	r.oneSecret(at, given, "service_account")
+	account := has("service_account")
+	switch {
+	case account && c.Provider != mailbox.Google:
+		r.fault(n, join(at, "service_account_file"), "is Google's alone")
+	case account && (has("token") || has("client_secret")):
+		r.fault(n, join(at, "service_account_file"), "signs in by itself: take token_file and client_secret_file out")
+	case account:
+	case c.Provider == mailbox.Google && c.TokenURL == "" && !has("token"):
+		r.fault(n, at, "a token_file (a refresh token) or a service_account_file is needed")
+	case !has("token") && !has("client_secret"):
 		r.fault(n, at, "a token_file (a refresh token) or a client_secret_file is needed")
 	}
-	switch c.Provider {
-	case "microsoft":
+	if !account {
+		r.need(n, at, given, "client_id")
+	}
+	switch {
+	case c.Provider == mailbox.Microsoft && given["token_url"] == nil:
 		r.need(n, at, given, "tenant")
-	case "custom":
+	case c.Provider == mailbox.Custom:
 		r.need(n, at, given, "token_url")
 	}
 	return c

@@ -387,7 +387,7 @@ stores:
     notify: {...}
     forward: [...]
 `, []string{
-			"no pages", "wait_replicas", "oauth2", "start is all", "always open", "first on the roster", "alice and bob have the same email",
+			"no pages", "wait_replicas", "start is all", "always open", "first on the roster", "alice and bob have the same email",
 			"desk service goes to sam", "no way to see that people answered", "nobody is warned", "created_within", "notify", "forward",
 		}},
 		{"a token sees answers", `

@@ -209,6 +209,11 @@ func (r *reader) path(n *yaml.Node, at string) (string, bool) {
 
 // certificates reads a PEM file of roots.
 func certificates(path string) (*x509.CertPool, error) {
+	return certificatesBeside(x509.NewCertPool(), path)
+}
+
+// certificatesBeside adds the roots of a PEM file to the pool.
+func certificatesBeside(pool *x509.CertPool, path string) (*x509.CertPool, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -222,7 +227,6 @@ func certificates(path string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, cause(err)
 	}
-	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(b) {
 		return nil, errors.New("there is no PEM certificate in it")
 	}
@@ -345,8 +349,10 @@ func phone(s string) string {
 	return ""
 }
 
-func httpsURL(s string) string {
-	if u, err := url.Parse(s); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+// tokenURL is where secrets are sent: in the clear only within this machine.
+func tokenURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) || u.Host == "" || u.User != nil {
 		return "must be an https:// address"
 	}
 	return ""

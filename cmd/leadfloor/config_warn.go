@@ -92,9 +92,6 @@ func (s *StoreConfig) warnings(c *Config, warn func(string, ...any)) {
 }
 
 func (m *MailboxConfig) warnings(warn func(string, ...any)) {
-	if m.OAuth2 != nil {
-		warn("mailbox %s: oauth2 does nothing yet: the mailbox is not read", m.Name)
-	}
 	if m.Role == mailboxConversation {
 		warn("mailbox %s: conversation mailboxes are not read yet: answers have to be logged", m.Name)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -15,8 +16,9 @@ const maxSecret = 64 << 10
 // A Secret is where a password or token can be read, never the thing itself: it is read anew at each use, so that a rotated file
 // counts without a restart, and prints as a placeholder wherever it may be formatted. The zero Secret is not set.
 type Secret struct {
-	// A function, not text: fmt prints unexported text of a struct without asking its methods.
-	read func() (string, error)
+	// Functions, not text: fmt prints unexported text of a struct without asking its methods.
+	read    func() (string, error)
+	replace func(text string) error // nil: it cannot be replaced
 }
 
 // IsSet says whether the configuration names a secret.
@@ -28,6 +30,14 @@ func (s Secret) Read() (string, error) {
 		return "", nil
 	}
 	return s.read()
+}
+
+// Replace puts another secret in the place of this one, whole or not at all. Errors name the source and never the content.
+func (s Secret) Replace(text string) error {
+	if s.replace == nil {
+		return errors.New("replace secret: only one in a file can be replaced")
+	}
+	return s.replace(text)
 }
 
 // String is a placeholder.
@@ -46,7 +56,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // fileSecret is kept in the file at path, which is shown as it was written: what a variable in it held is nobody's business.
 func fileSecret(path, shown string) Secret {
-	return Secret{read: func() (string, error) {
+	read := func() (string, error) {
 		// A pipe would hold up whoever opens it.
 		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 			return "", fmt.Errorf("read secret file %q: it is not a regular file", shown)
@@ -67,7 +77,37 @@ func fileSecret(path, shown string) Secret {
 		default:
 			return text, nil
 		}
+	}
+	return Secret{read: read, replace: func(text string) error {
+		if err := replaceFile(path, text+"\n"); err != nil {
+			return fmt.Errorf("replace secret file %q: %w; let leadfloor write into its folder", shown, cause(err))
+		}
+		return nil
 	}}
+}
+
+// replaceFile writes another file and puts it in the place of the one that is there: whoever reads finds one of them whole. It
+// is its owner's, and its group's to read where it was before.
+func replaceFile(path, text string) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	old, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".leadfloor-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // where it was renamed there is nothing left to remove
+	_, err = f.WriteString(text)
+	err = errors.Join(err, chownLike(f, old), f.Chmod(0o600|old.Mode()&0o040), f.Sync())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // envSecret is kept in the environment variable of that name.

@@ -236,12 +236,8 @@ func (a *mailboxAudit) tally(account *rdb.Account, after map[string]int64) {
 // inventory asks the server what lies in the mailbox.
 func (m *MailboxConfig) inventory(ctx context.Context) (*serverAudit, []uint32) {
 	a := &serverAudit{Pending: []uint32{}}
-	switch {
-	case m.Role == mailboxConversation:
+	if m.Role == mailboxConversation {
 		a.Note = "not asked, it is read for replies alone"
-		return a, nil
-	case m.OAuth2 != nil:
-		a.Note = "not asked, it needs oauth2"
 		return a, nil
 	}
 	cfg, err := m.mailbox(true)

@@ -99,7 +99,7 @@ func (t *TrustConfig) trust() ingest.Trust {
 // mailboxes are those that are read for leads, each with the store whose mode governs it.
 func (c *Config) mailboxes() (all []mailbox.Config, err error) {
 	add := func(m *MailboxConfig, shadow bool) {
-		if m.Role == mailboxConversation || m.OAuth2 != nil {
+		if m.Role == mailboxConversation {
 			return
 		}
 		cfg, fault := m.mailbox(shadow)

@@ -42,31 +42,15 @@ func visit(ctx context.Context, cfg Config) (*session, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("mailbox %q: %w", cfg.Name, err)
 	}
-	cfg = cfg.withDefaults()
-	s, err := connect(ctx, cfg, dialTCP)
+	s, err := open(ctx, cfg.withDefaults(), dialTCP, true)
 	if err != nil {
-		return nil, fmt.Errorf("mailbox %q: connect to %s: %w: %s", cfg.Name, cfg.Address, err, connectAdvice(cfg, err))
-	}
-	if s.caps.Has(imap.CapLoginDisabled) {
-		s.close()
-		return nil, fmt.Errorf("mailbox %q: %s allows no log-in with tls: %s: set tls: implicit or starttls", cfg.Name, cfg.Address, cfg.TLS)
-	}
-	if err := s.login(ctx, cfg); err != nil {
-		s.close()
-		return nil, fmt.Errorf("mailbox %q: log in to %s: %w: %s", cfg.Name, cfg.Address, err, loginAdvice(err))
-	}
-	if err := s.sel(ctx, cfg.Folder, true); err != nil {
-		s.close()
-		advice := "try again later"
-		if refused(err) {
-			advice = "create the folder, or correct its name in folder"
-		}
-		return nil, fmt.Errorf("mailbox %q: open folder %q on %s: %w: %s", cfg.Name, cfg.Folder, cfg.Address, err, advice)
+		return nil, fmt.Errorf("mailbox %q: %w", cfg.Name, err)
 	}
 	return s, nil
 }
 
-func connectAdvice(cfg Config, err error) string {
+// connectAdvice says what to do where a server cannot be reached; field is where the configuration names it.
+func connectAdvice(field string, err error) string {
 	var (
 		dns     *net.DNSError
 		record  tls.RecordHeaderError
@@ -76,30 +60,32 @@ func connectAdvice(cfg Config, err error) string {
 	)
 	switch {
 	case errors.As(err, &dns):
-		return "correct the host in address"
+		return "correct the host in " + field
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nothing listens there: correct the port in address, or start the server"
+		return "nothing listens there: correct the port in " + field + ", or start the server"
 	case errors.As(err, &record):
+		if field != "address" {
+			return "the port speaks no TLS: correct " + field
+		}
 		return "the port speaks no TLS at once: set tls: starttls, or use port 993"
 	case errors.As(err, &unknown):
 		return "the certificate is signed by nobody this machine trusts: install the signer's certificate on it"
 	case errors.As(err, &name):
-		return "the certificate is another host's: correct the host in address"
+		return "the certificate is another host's: correct the host in " + field
 	case errors.As(err, &invalid):
 		return "the server needs a valid certificate"
 	}
-	switch asFailure(err).reason {
-	case ReasonTimeout:
-		if cfg.TLS != TLSImplicit {
-			return "if this is port 993, set tls: implicit; otherwise check address and firewalls"
-		}
-		return "check address and firewalls"
-	case ReasonTLS:
+	switch reason := asFailure(err).reason; {
+	case reason == ReasonTimeout && field == "address":
+		return "if this is port 993, set tls: implicit; otherwise check address and firewalls"
+	case reason == ReasonTimeout:
+		return "check " + field + " and firewalls"
+	case reason == ReasonTLS:
 		return "check tls and the server's certificate"
-	case ReasonThrottled:
+	case reason == ReasonThrottled:
 		return "the server asks to be left alone for a while"
 	}
-	return "check address and tls"
+	return "check " + field + " and tls"
 }
 
 func loginAdvice(err error) string {
@@ -107,12 +93,20 @@ func loginAdvice(err error) string {
 	switch f := asFailure(err); {
 	case errors.As(err, &said) && said.Code == imap.ResponseCodePrivacyRequired:
 		return "the server wants the password protected: set tls: implicit or starttls"
-	case f.reason == ReasonAuth && said != nil:
-		return "correct username and password_file"
 	case f.reason == ReasonAuth:
-		return "make password_file readable"
+		return "correct username and password_file"
 	case f.reason == ReasonThrottled:
 		return "the server asks to be left alone for a while"
+	}
+	return "try again later"
+}
+
+func folderAdvice(err error) string {
+	switch f := asFailure(err); {
+	case f.reason == ReasonAuth:
+		return "let username into the mailbox, or correct username"
+	case refused(err):
+		return "create the folder, or correct its name in folder"
 	}
 	return "try again later"
 }

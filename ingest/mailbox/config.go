@@ -28,6 +28,8 @@ type Config struct {
 	Username  string
 	// Password is asked at each log-in, so that a rotated file is read anew.
 	Password func(context.Context) (string, error)
+	// OAuth2, where set, gives access tokens, which are used instead of a password.
+	OAuth2 *OAuth2
 	// Folder is INBOX when empty.
 	Folder string
 	// PollInterval is the longest time between two looks into the folder, with or without IDLE; 60 s when 0.
@@ -141,7 +143,10 @@ func (c Config) Validate() error {
 	if c.Username == "" {
 		fault("username is missing")
 	}
-	if c.Password == nil {
+	switch {
+	case c.OAuth2 != nil:
+		c.OAuth2.validate(fault)
+	case c.Password == nil:
 		fault("password is missing")
 	}
 	if c.PollInterval < time.Second {

@@ -49,6 +49,9 @@ func (k *keeper) drain(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
+		if s.outlived() {
+			return errRenew
+		}
 		k.book.keep(present)
 		maps.DeleteFunc(k.failing, func(uid uint32, _ struct{}) bool {
 			_, ok := slices.BinarySearch(present, uid)
@@ -110,6 +113,9 @@ func (k *keeper) weigh(ctx context.Context, s *session, uids []uint32, metas map
 		return err
 	}
 	for len(todo) > 0 {
+		if s.outlived() {
+			return errRenew
+		}
 		n, bytes := 0, int64(0)
 		for n < len(todo) && n < k.batchCount() {
 			if bytes += k.expected(todo[n]); n > 0 && bytes > batchBytes {

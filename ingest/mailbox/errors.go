@@ -35,6 +35,7 @@ var Reasons = []string{ReasonAuth, ReasonNetwork, ReasonTLS, ReasonProtocol, Rea
 type failure struct {
 	reason string
 	wait   time.Duration // the least time until the next try that the server asked for
+	advice string        // what to do about it, "" where nobody knows or it will pass
 	err    error
 }
 
@@ -49,7 +50,7 @@ func failf(reason, format string, args ...any) *failure {
 func asFailure(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
-		return &failure{reason: f.reason, wait: f.wait, err: err}
+		return &failure{reason: f.reason, wait: f.wait, advice: f.advice, err: err}
 	}
 	var said *imap.Error
 	if errors.As(err, &said) {
@@ -57,6 +58,16 @@ func asFailure(err error) *failure {
 		return &failure{reason: reason, wait: wait, err: err}
 	}
 	return &failure{reason: reasonOf(err), err: err}
+}
+
+// advised ends an error's sentence with what to do: the advice that it carries, or else this.
+func advised(err error, otherwise string) error {
+	f := asFailure(err)
+	if f.advice == "" {
+		f.advice = otherwise
+	}
+	f.err = fmt.Errorf("%w: %s", err, f.advice)
+	return f
 }
 
 func reasonOf(err error) string {
@@ -111,6 +122,8 @@ func readRefusal(said *imap.Error) (reason string, wait time.Duration) {
 	switch {
 	case strings.Contains(text, "throttled"), strings.Contains(text, "too many"):
 		return ReasonThrottled, 0
+	case strings.Contains(text, "authenticated but not connected"):
+		return ReasonAuth, 0 // Exchange's way to say that the mailbox is closed to who logged in
 	case said.Type == imap.StatusResponseTypeBye:
 		return ReasonNetwork, 0
 	}

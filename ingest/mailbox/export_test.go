@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"net"
+	"net/http"
 	"runtime"
 )
 
@@ -52,3 +53,6 @@ func BookSize(entries []Entry, present []uint32) uint64 {
 	runtime.KeepAlive([]any{b, entries, present})
 	return size
 }
+
+// SetTransport has tokens asked for otherwise than over HTTPS.
+func (o *OAuth2) SetTransport(t http.RoundTripper) { o.transport = t }

@@ -43,7 +43,7 @@ type Mailbox struct {
 	first    time.Time // when the mailbox was first seen, as far as this process knows; zero before it asked
 	life     string    // in which this process last went over the mailbox
 
-	state string // what was last logged: "", "up" or the reason of the last failure
+	state string // what was last logged: "", "up" or what the last failure was about
 }
 
 const (
@@ -107,6 +107,9 @@ func (m *Mailbox) hold(ctx context.Context, fence int64, life Life, b *backoff) 
 		if ctx.Err() != nil {
 			break
 		}
+		if errors.Is(err, errRenew) {
+			continue
+		}
 		if errors.Is(err, ErrFenced) {
 			cancel(errLost)
 			break
@@ -144,12 +147,12 @@ func unreachable(reason string) bool {
 	return reason == ReasonNetwork || reason == ReasonTimeout || reason == ReasonTLS
 }
 
-// down counts a failure, and logs it unless the one before had the same reason.
+// down counts a failure, and logs it unless the one before was about the same.
 func (m *Mailbox) down(f *failure) {
 	m.observer.Error(m.cfg.Name, f.reason)
 	level := slog.LevelDebug
-	if m.state != f.reason {
-		m.state = f.reason
+	if about := f.reason + f.advice; m.state != about {
+		m.state = about
 		level = slog.LevelWarn
 	}
 	m.log.Log(context.Background(), level, "mailbox down", "reason", f.reason, "err", f.err)
@@ -172,6 +175,9 @@ type keeper struct {
 	warned  map[string]bool     // what was warned of in this session
 }
 
+// errRenew ends a session on which nothing is wrong, before the server ends it with its token.
+var errRenew = errors.New("the access token is about to end")
+
 // session connects and looks after the folder until something breaks, and says what.
 func (k *keeper) session(ctx context.Context, b *backoff) error {
 	s, err := open(ctx, k.cfg, k.dial, !k.cfg.writes())
@@ -187,6 +193,9 @@ func (k *keeper) session(ctx context.Context, b *backoff) error {
 		k.state = "up"
 		k.log.Info("mailbox up", "folder", k.cfg.Folder, "uidvalidity", s.uidValidity, "settled", len(k.book.places))
 	}
+	if o := k.cfg.OAuth2; o != nil && o.Unkept() != nil {
+		k.warn("the provider replaced the refresh token, and the new one cannot be kept: it is lost when leadfloor ends", "err", o.Unkept())
+	}
 	for {
 		if err := k.drain(ctx, s); err != nil {
 			return err
@@ -196,7 +205,7 @@ func (k *keeper) session(ctx context.Context, b *backoff) error {
 		}
 		*b = backoff{}
 		k.observer.Success(k.cfg.Name, k.now())
-		noticed, err := s.idle(ctx, k.rest())
+		noticed, err := s.idle(ctx, k.rest(s))
 		if err == nil && noticed {
 			err = k.greet(ctx, s)
 		}
@@ -207,9 +216,12 @@ func (k *keeper) session(ctx context.Context, b *backoff) error {
 }
 
 // rest is how long to wait for a notice before the next look.
-func (k *keeper) rest() time.Duration {
+func (k *keeper) rest(s *session) time.Duration {
 	d := idleMax*4/5 + mrand.N(idleMax*2/5)
 	d = min(d, k.cfg.PollInterval)
+	if !s.until.IsZero() {
+		d = min(d, max(time.Until(s.until), backoffLeast))
+	}
 	if next, ok := k.book.next(); ok {
 		d = min(d, max(time.Until(next), backoffLeast))
 	}

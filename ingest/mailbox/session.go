@@ -57,6 +57,7 @@ type session struct {
 	// notice holds one value when the server has spoken of new mail since it was last emptied.
 	notice chan struct{}
 
+	until       time.Time // when the session should end for its token's sake; zero: never
 	uidValidity uint32
 	keyword     bool            // the server keeps Keyword for good
 	unmarked    []uint32        // rising: what lay there without the Keyword when the session began
@@ -64,19 +65,20 @@ type session struct {
 }
 
 // open connects, logs in and selects the folder; with examine nothing in it can change. ctx bounds the whole session, not
-// only its beginning: when it ends the socket is closed.
+// only its beginning: when it ends the socket is closed. An error is one sentence that names the server and what to do.
 func open(ctx context.Context, cfg Config, dial dialFunc, examine bool) (*session, error) {
 	s, err := connect(ctx, cfg, dial)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", cfg.Address, err)
+		err = fmt.Errorf("connect to %s: %w", cfg.Address, err)
+		return nil, advised(err, connectAdvice("address", err))
 	}
 	if err := s.login(ctx, cfg); err != nil {
 		s.close() // a connection after a refused log-in may be half way through an exchange
-		return nil, fmt.Errorf("log in to %s: %w", cfg.Address, err)
+		return nil, advised(fmt.Errorf("log in to %s: %w", cfg.Address, err), loginAdvice(err))
 	}
 	if err := s.sel(ctx, cfg.Folder, examine); err != nil {
 		s.close()
-		return nil, fmt.Errorf("select folder %q: %w", cfg.Folder, err)
+		return nil, advised(fmt.Errorf("open folder %q on %s: %w", cfg.Folder, cfg.Address, err), folderAdvice(err))
 	}
 	return s, nil
 }
@@ -158,29 +160,80 @@ func (s *session) login(ctx context.Context, cfg Config) error {
 	if s.client.State() == imap.ConnStateAuthenticated {
 		return nil // PREAUTH
 	}
+	var err error
+	if cfg.OAuth2 != nil {
+		err = s.loginByToken(ctx, cfg)
+	} else {
+		err = s.loginByPassword(ctx, cfg)
+	}
+	if refused(err) {
+		// Many servers refuse a log-in without a code.
+		if f := asFailure(err); f.reason == ReasonProtocol {
+			f.reason = ReasonAuth
+			return f
+		}
+	}
+	return err
+}
+
+func (s *session) loginByPassword(ctx context.Context, cfg Config) error {
 	if s.caps.Has(imap.CapLoginDisabled) {
-		return failf(ReasonAuth, "server allows no log-in on this connection")
+		f := failf(ReasonAuth, "server allows no log-in with tls: %s", cfg.TLS)
+		if f.advice = "set tls: implicit or starttls"; cfg.TLS != TLSNone {
+			f.advice = "it wants access tokens: set oauth2 instead of password_file"
+		}
+		return f
 	}
 	pctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	password, err := cfg.Password(pctx)
 	if err != nil {
-		return &failure{reason: ReasonAuth, err: fmt.Errorf("read password: %w", err)}
+		return &failure{reason: ReasonAuth, advice: "make password_file readable", err: fmt.Errorf("read password: %w", err)}
 	}
+	return s.authenticate(ctx, func() error { return s.client.Login(cfg.Username, password).Wait() })
+}
+
+func (s *session) loginByToken(ctx context.Context, cfg Config) error {
+	b := &bearer{user: cfg.Username}
+	for _, mechanism := range slices.Backward(bearerMechanisms) {
+		if s.caps.Has(imap.AuthCap(mechanism)) {
+			b.mechanism = mechanism
+		}
+	}
+	if b.mechanism == "" {
+		f := failf(ReasonAuth, "server takes no access tokens: it offers neither %s", strings.Join(bearerMechanisms, " nor "))
+		f.advice = "set password_file instead of oauth2, or correct address"
+		return f
+	}
+	var err error
+	if b.token, s.until, err = cfg.OAuth2.access(ctx, cfg.Username); err != nil {
+		return err
+	}
+	err = s.authenticate(ctx, func() error { return s.client.Authenticate(b) })
+	if err == nil || b.status == "" && !refused(err) {
+		return err
+	}
+	if b.status != "" {
+		err = fmt.Errorf("token refused with status %s: %w", clip(b.status), err)
+	}
+	f := asFailure(err)
+	if f.reason == ReasonProtocol || f.reason == ReasonAuth {
+		f.reason, f.advice = ReasonAuth, cfg.OAuth2.refusedAdvice()
+		cfg.OAuth2.refuse(b.token) // it may have been taken back before its time
+	}
+	return f
+}
+
+// authenticate carries out a command that logs in, and learns what the server can do from then on.
+func (s *session) authenticate(ctx context.Context, command func() error) error {
 	var caps imap.CapSet
-	err = s.do(ctx, commandTimeout, smallAnswer, func() error {
-		if err := s.client.Login(cfg.Username, password).Wait(); err != nil {
+	err := s.do(ctx, commandTimeout, smallAnswer, func() error {
+		if err := command(); err != nil {
 			return err
 		}
 		caps = s.client.Caps()
 		return nil
 	})
-	if refused(err) {
-		// Many servers refuse a wrong password without a code.
-		if f := asFailure(err); f.reason == ReasonProtocol {
-			return &failure{reason: ReasonAuth, err: err}
-		}
-	}
 	if err != nil {
 		return err
 	}
@@ -609,3 +662,6 @@ func describe(set imap.NumSet) string {
 	}
 	return "messages " + s
 }
+
+// outlived says whether the session's token is about to end.
+func (s *session) outlived() bool { return !s.until.IsZero() && !time.Now().Before(s.until) }

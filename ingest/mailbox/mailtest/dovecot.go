@@ -3,7 +3,9 @@ package mailtest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -47,6 +49,8 @@ func StartDovecot() (*Server, error) {
 	}
 	b := &dovecotBackend{binary: binary, dir: dir}
 	s := &Server{Password: "secret", backend: b}
+	b.tokenKey = make([]byte, 32)
+	_, _ = rand.Read(b.tokenKey) // never fails
 	if s.ClientTLS, err = b.configure(); err == nil {
 		err = b.start()
 	}
@@ -78,6 +82,7 @@ func dovecotBinary() (string, error) {
 type dovecotBackend struct {
 	binary, dir string
 	ports       [3]int // imap, imaps, lmtp
+	tokenKey    []byte // of the access tokens that are taken
 	mailUser    *user.User
 
 	mu    sync.Mutex
@@ -142,7 +147,7 @@ mail_fsync = never
 mail_location = maildir:~/Maildir
 mail_home = %[1]s/mail/%%u
 mail_max_userip_connections = 1000
-auth_mechanisms = plain login
+auth_mechanisms = plain login oauthbearer xoauth2
 auth_failure_delay = 0
 disable_plaintext_auth = no
 ssl = yes
@@ -150,7 +155,13 @@ ssl_cert = <%[1]s/cert.pem
 ssl_key = <%[1]s/key.pem
 passdb {
   driver = static
+  mechanisms = plain login
   args = password=secret
+}
+passdb {
+  driver = oauth2
+  mechanisms = oauthbearer xoauth2
+  args = %[1]s/oauth2.conf
 }
 userdb {
   driver = static
@@ -186,6 +197,19 @@ service stats {
   }
 }
 `, b.dir, internal, login, b.mailUser.Uid, group, b.ports[0], b.ports[1], b.ports[2], groupOf(internal))
+	keys := filepath.Join(b.dir, "keys", "default", "HS256")
+	if err := os.MkdirAll(keys, 0o755); err != nil {
+		return nil, err
+	}
+	oauth := fmt.Sprintf("introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix=%s/keys/\nusername_attribute = sub\n", b.dir)
+	for name, text := range map[string]string{
+		filepath.Join(b.dir, "oauth2.conf"): oauth,
+		filepath.Join(keys, "default"):      base64.StdEncoding.EncodeToString(b.tokenKey),
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
 	for name, text := range map[string][]byte{"cert.pem": certPEM, "key.pem": keyPEM, "dovecot.conf": []byte(conf)} {
 		if err := os.WriteFile(filepath.Join(b.dir, name), text, 0o600); err != nil {
 			return nil, err

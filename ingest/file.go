@@ -49,7 +49,7 @@ func (f *File) arrive(a *router.Arrival, r *Reading) {
 	case err == nil:
 		at = asked
 	}
-	a.At, a.History = time.Time{}, f.History // now
+	a.At, a.History, a.Written = time.Time{}, f.History, at // now
 	if f.History {
 		a.At = at
 	}

@@ -113,6 +113,7 @@ const (
 	reasonUnreachable = "unreachable"     // nobody who can be called or written to
 	reasonNoLead      = "no-lead"         // from a sender whose mail must be a lead
 	reasonUnroutable  = "no-route"        // for none of the stores of its mailbox
+	reasonForgotten   = "forgotten"       // of before its customer was forgotten
 	reasonPanic       = "reader-panicked" // our fault; the message is kept to be read again after a mend
 )
 
@@ -235,6 +236,14 @@ func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
 		taken, err := d.business.Take(ctx, store, a)
 		if err != nil {
 			return "", err
+		}
+		if taken.Disposition == router.DispositionForgotten {
+			fate, err := d.park(ctx, store, FateOther, reasonForgotten, fmt.Sprint("/", n))
+			if err != nil {
+				return "", err
+			}
+			best = better(best, fate)
+			continue
 		}
 		best = better(best, d.fateOf(taken))
 	}

@@ -45,6 +45,8 @@ type Arrival struct {
 	// History says that it came before the store worked with the daemon: it is recorded for who the customer is and was with, and never
 	// dealt, told or timed.
 	History bool
+	// Written is when the customer wrote, where At does not say: what was written before a customer was forgotten is not taken.
+	Written time.Time
 }
 
 // Disposition is what an arrival turned out to be.
@@ -56,7 +58,8 @@ const (
 	DispositionTouch     Disposition = "touch"
 	DispositionDuplicate Disposition = "duplicate"
 	DispositionReplay    Disposition = "replay"
-	DispositionHistory   Disposition = "history" // of a touch: recorded as history; its arrival is told as new or touch
+	DispositionForgotten Disposition = "forgotten" // of before its customer was forgotten: it is not taken
+	DispositionHistory   Disposition = "history"   // of a touch: recorded as history; its arrival is told as new or touch
 )
 
 // Slug turns a name into a source: at most 40 of [a-z0-9-], or "unknown".

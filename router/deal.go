@@ -29,7 +29,7 @@ func (r *Router) Assign(ctx context.Context, id, to, reason, by, actor string) (
 		if err != nil {
 			return nil, err
 		}
-		if l.State.Closed() {
+		if l.State.Closed() || !l.Personal {
 			return nil, fault("owner", "lead %s is closed as %s", id, l.State)
 		}
 		if l.Owner == to && l.State != Waiting {

@@ -41,6 +41,7 @@ const (
 	KindFloor     Kind = "floor"     // who is eligible changed
 	KindUnsold    Kind = "unsold"    // closing time came after a show without a sale: a T.O. is owed
 	KindCorrected Kind = "corrected" // what an event told was taken back
+	KindForgotten Kind = "forgotten" // what is personal was erased
 )
 
 // An Event is one decision or one thing told. The stream of a store's events is append-only and gap-free from 1, holds no personal

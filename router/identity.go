@@ -186,10 +186,12 @@ func (h Hasher) Prints(e *Enquiry, relays []string) []Print {
 	for _, x := range c.Contacts {
 		contact(x.Name, x.Emails, x.Phones, x.Address)
 	}
-	const most = 16 // nobody has more; a forged document may
 	all := append(append(emails, phones...), names...)
-	return all[:min(len(all), most)]
+	return all[:min(len(all), mostPrints)]
 }
+
+// mostPrints bounds the fingerprints of one enquiry: nobody has more; a forged document may.
+const mostPrints = 16
 
 func (h Hasher) idHash(source, value string) []byte {
 	return h.sum("print", string(PrintID), Slug(source), value)[:8]

@@ -21,16 +21,17 @@ const (
 	Sold        State = "sold"
 	Lost        State = "lost"
 	Void        State = "void"
+	Forgotten   State = "forgotten" // open when its customer was erased
 )
 
 // States lists every State.
-var States = []State{History, Waiting, Untouched, Attempted, Responded, Contacted, Appointment, Shown, Sold, Lost, Void}
+var States = []State{History, Waiting, Untouched, Attempted, Responded, Contacted, Appointment, Shown, Sold, Lost, Void, Forgotten}
 
 // Valid says whether s is one of the states.
 func (s State) Valid() bool { return s.rank() >= 0 }
 
 // Closed says whether s ends a lead's life.
-func (s State) Closed() bool { return s == Sold || s == Lost || s == Void }
+func (s State) Closed() bool { return s == Sold || s == Lost || s == Void || s == Forgotten }
 
 func (s State) rank() int {
 	for i, x := range States {
@@ -118,6 +119,8 @@ type Touch struct {
 	Source      string      `json:"source"`
 	Disposition Disposition `json:"disposition"`
 	Enquiry     *Enquiry    `json:"enquiry,omitempty"` // nil once forgotten
+	Message     string      `json:"-"`                 // Message-ID of its mail
+	Place       string      `json:"-"`                 // where it was read
 }
 
 // Running holds the start of each clock that runs; zero where it does not.

@@ -185,6 +185,8 @@ func (r *Router) Correct(ctx context.Context, id string, event int64, reason, by
 		}
 		at := slices.IndexFunc(before.Evidence, func(e Evidence) bool { return e.Seq == event })
 		switch {
+		case !before.Personal:
+			return nil, fault("event", "lead %s is forgotten", id)
 		case at < 0:
 			return nil, fault("event", "event %d told nothing of lead %s that could be taken back", event, id)
 		case before.Evidence[at].Undone:
@@ -275,6 +277,8 @@ const PendingSeq = int64(1) << 53
 
 func (f *Rooftop) allowed(l *Lead, old life, e Entry, now time.Time) error {
 	switch {
+	case !l.Personal:
+		return fault("kind", "lead %s is forgotten: nothing more is kept of it", l.ID)
 	case e.Kind == KindNote:
 		return nil
 	case l.State == Void:

@@ -12,6 +12,7 @@ import (
 type Record struct {
 	Enquiry Enquiry `json:"q"`
 	Message string  `json:"m,omitempty"` // Message-ID
+	Place   string  `json:"w,omitempty"` // where it was read, to tell which mails hold a person who is to be forgotten
 	Named   string  `json:"s,omitempty"` // the salesperson named in it
 	Note    string  `json:"n,omitempty"`
 }
@@ -25,7 +26,7 @@ const (
 )
 
 func encodeRecord(a *Arrival) ([]byte, error) {
-	rec := Record{Enquiry: a.Enquiry, Message: clip(a.Message, maxField), Named: a.Named, Note: clip(a.Note, maxComment)}
+	rec := Record{Enquiry: a.Enquiry, Message: clip(a.Message, maxField), Place: clip(a.Place, maxField), Named: a.Named, Note: clip(a.Note, maxComment)}
 	b, err := json.Marshal(rec)
 	if err == nil && len(b) > maxRecord {
 		rec.Enquiry = a.Enquiry.bounded()
@@ -95,7 +96,8 @@ func (l *Lead) Fill(records [][]byte) error {
 		if err := json.Unmarshal(b, &rec); err != nil {
 			return fmt.Errorf("lead %s: record %d: %w", l.ID, i+1, err)
 		}
-		l.Touches[i].Enquiry = &rec.Enquiry
+		t := &l.Touches[i]
+		t.Enquiry, t.Message, t.Place = &rec.Enquiry, rec.Message, rec.Place
 		if l.Touches[i].Disposition == DispositionDuplicate {
 			continue
 		}

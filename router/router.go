@@ -201,7 +201,10 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 		Known: f.Sources.Known, MaxSources: f.Sources.Max,
 		Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Holder: f.Holder(),
 		Record: record, Due: f.Due(at), Timers: f.timers(at, now), Waited: now.Sub(at).Seconds(), Bucket: f.bucket(now.Sub(at)),
-		Windows: f.Duplicates, AfterHours: f.Hours != nil && !f.Hours.Open(at), History: a.History,
+		Windows: f.Duplicates, AfterHours: f.Hours != nil && !f.Hours.Open(at), History: a.History, Written: a.Written,
+	}
+	if t.Written.IsZero() {
+		t.Written = at
 	}
 	if a.History {
 		t.Due, t.Timers = time.Time{}, Timers{}
@@ -235,7 +238,7 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 	if err := r.forget(rooftop, err); err != nil {
 		return Taken{}, fmt.Errorf("take arrival at %s: %w", f.ID, err)
 	}
-	if a.Channel == WalkIn && !a.History && taken.Disposition != DispositionDuplicate && (taken.Disposition != DispositionReplay || taken.Again) {
+	if a.Channel == WalkIn && taken.Lead != "" && !a.History && taken.Disposition != DispositionDuplicate && (taken.Disposition != DispositionReplay || taken.Again) {
 		// Whoever stands in the showroom is spoken to at once. The token makes it once.
 		by := a.By
 		if by == "" {

@@ -79,6 +79,9 @@ type Print struct {
 	Last []byte // keyed hash of the last name, 3 bytes; empty where it is not known
 }
 
+// Equal says whether two prints are of the same, beside the same last name.
+func (p Print) Equal(q Print) bool { return p.key() == q.key() && string(p.Last) == string(q.Last) }
+
 // PrintKind says what a Print is of. Their order is their weight.
 type PrintKind string
 
@@ -128,7 +131,8 @@ type Take struct {
 	Managers     []string
 	Windows      Duplicates
 	AfterHours   bool
-	History      bool    // recorded alone: the owner of a new lead is Named, else Holder
+	History      bool // recorded alone: the owner of a new lead is Named, else Holder
+	Written      time.Time
 	Late         *Change // what it makes of the lead that it belongs to; refused where that was changed meanwhile
 }
 
@@ -182,8 +186,15 @@ type Change struct {
 	After  *Lead
 	Event  Event // of its Deal, To and Reason
 	Counts map[string]int64
-	Note   string           // personal
+	Note   string // personal
+	Erase  *Erasure
 	Back   map[string]int64 // turns given back: what each one's pass loses
+}
+
+// An Erasure takes away all that is personal of a lead: its records and notes, what repetitions are recognised by, and the prints.
+type Erasure struct {
+	Prints     []Print // every one that the lead may have
+	Tombstones []Print // those by which mail of until now is recognised, which is not taken again
 }
 
 // FloorCall sets somebody on, off or busy by hand, or nothing.

@@ -30,7 +30,7 @@ func newLeadCmd(e *env) *cobra.Command {
 		Long:    "lead works on the leads in Redis. The daemon need not run, and may.",
 		Example: leadExample,
 	}
-	lead.AddCommand(newLeadListCmd(e), newLeadShowCmd(e), newLeadWhyCmd(e), newLeadLogCmd(e), newLeadAssignCmd(e), newLeadCorrectCmd(e))
+	lead.AddCommand(newLeadListCmd(e), newLeadShowCmd(e), newLeadWhyCmd(e), newLeadLogCmd(e), newLeadAssignCmd(e), newLeadCorrectCmd(e), newLeadForgetCmd(e))
 	return lead
 }
 

@@ -128,8 +128,14 @@ func TestMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	n, end := 0, int64(0)
-	for f := range archive.Files(path) {
-		for m := range f.Messages(1 << 20) {
+	for f, err := range archive.Files(path) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for m, err := range f.Messages(1 << 20) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			n, end = n+1, m.End
 		}
 	}
@@ -147,7 +153,10 @@ func FuzzMbox(f *testing.F) {
 			t.Fatal(err)
 		}
 		bytes := 0
-		for f := range archive.Files(path) {
+		for f, err := range archive.Files(path) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			for m, err := range f.Messages(1000) {
 				if err != nil || len(m.Raw) > 1000 {
 					t.Fatalf("%d bytes, %v", len(m.Raw), err)

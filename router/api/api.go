@@ -12,6 +12,7 @@
 //	PUT a lead's owner                         x      x
 //	PUT somebody's floor status                x      x       own (1)
 //	log a turnover                             x      x                 x
+//	POST that a person is to be forgotten      x
 //
 // (1) as the token's own person only; naming another is refused. A token of another role that names a person logs as that person
 // where the body names nobody.
@@ -45,6 +46,8 @@ type Router interface {
 	Log(ctx context.Context, lead string, e router.Entry) (*router.Lead, error)
 	// Assign gives a lead to the person named and returns the lead as it then is.
 	Assign(ctx context.Context, lead, to, reason, by, actor string) (*router.Lead, error)
+	// Forget erases the person of a lead and tells which mails still hold them. It may be repeated.
+	Forget(ctx context.Context, lead, reason, by, actor string) (*router.Erased, error)
 	// Find returns the lead of a store that somebody outside means by an id that it came with, else by email or phone, each as written
 	// and empty where it is not known; an error that wraps router.ErrNotFound where there is none, router.ErrConflict where several fit.
 	Find(ctx context.Context, store string, ids []router.ID, email, phone string) (lead string, err error)

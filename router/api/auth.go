@@ -44,14 +44,17 @@ const (
 	tellStore
 	tellTurnover
 	assign
+	forget
 	setFloor
 )
 
 // may is the one place that says what a role may do.
 func (r Role) may(a action) bool {
 	switch r {
-	case Admin, Manager:
+	case Admin:
 		return true
+	case Manager:
+		return a != forget
 	case Salesperson:
 		return a == readLeads || a == readFloor || a == tellLead || a == setFloor
 	case CRM:

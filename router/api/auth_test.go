@@ -38,6 +38,7 @@ var matrix = []struct {
 	{"POST /leads/{lead}/events", "am.c..", "/leads/LEAD/events", `{"kind":"turnover","outcome":"taken","by":"mia"}`},
 	{"POST /leads/{lead}/events", "am.c..", "/leads/LEAD/events", `{"kind":"turnover","outcome":"taken"}`},
 	{"PUT /leads/{lead}/owner", "am....", "/leads/LEAD/owner", `{"owner":"bob"}`},
+	{"POST /leads/{lead}/forget", "a.....", "/leads/LEAD/forget", `{"reason":"asked for it"}`}, // the last: nothing can be told afterwards
 }
 
 func TestRoles(t *testing.T) {

@@ -429,3 +429,23 @@ func canonical(t *testing.T, a *router.Arrival) string {
 	}
 	return string(b)
 }
+
+func TestForget(t *testing.T) {
+	h := newHouse(t)
+	lead := h.enter("ingest", customer(1)).ID
+	for range 2 {
+		var done router.Erased
+		h.call("admin", "POST", "/leads/"+lead+"/forget", `{"reason":"asked for it","by":"mia"}`).want(200).read(&done)
+		if len(done.Leads) != 1 || done.Leads[0] != lead || done.Mails == nil {
+			t.Errorf("forgotten = %+v, want %s and a list", done, lead)
+		}
+	}
+	got := h.call("viewer", "GET", "/leads/"+lead, "").want(200)
+	if l := got.lead(); l.State != router.Forgotten || strings.Contains(got.body, "pat1") {
+		t.Errorf("lead = %s", got.body)
+	}
+	h.call("admin", "POST", "/leads/"+lead+"/forget", `{"by":"zoe"}`).want(422)
+	h.call("admin", "POST", "/leads/main-street-none/forget", `{}`).want(404)
+	h.call("manager", "POST", "/leads/"+lead+"/events", `{"kind":"sale"}`).want(422)
+	h.verified()
+}

@@ -22,7 +22,7 @@ import "strings"
 //	lf:{STORE}:l:ID    hash    a lead: v and the fields of router.Fields
 //	lf:{STORE}:p:ID    hash    what is personal of it: r1..rn the enquiries, x<event> notes
 //	lf:{STORE}:tok:N   hash    arrival token -> decision, in shards
-//	lf:{STORE}:fp:N    hash    fingerprint -> leads, in shards
+//	lf:{STORE}:fp:N    hash    fingerprint -> lead:last name,... in shards; !MS:last name where somebody of it was forgotten then
 //	lf:{STORE}:adm:N   zset    token of an admitted message -> arrival in ms, of the senders of the shard; expires with their limit
 //	lf:{STORE}:call:T  string  token of a call -> event; expires in a day
 //	lf:{STORE}:q       zset    quarantined message -> time in ms

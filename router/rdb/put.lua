@@ -1,7 +1,8 @@
 -- put stores what became of a lead, as router derived it from version R.v.
 -- KEYS 15 lead, 16 its personal record, 17 the call's token. ARGV 2 a note, personal.
 -- R.set, R.z, R.unt and R.due as change takes them (the number R.pending stands for the event's), R.counts, R.to and R.why of a deal, R.back
--- [[person, cost]] of turns given back. Returns JSON {seq} or {conflict: true}.
+-- [[person, cost]] of turns given back, R.erase the prints of a lead that is forgotten, whose shards are the keys from 18 on, R.tombs how many
+-- of them, the first, are remembered. Returns JSON {seq} or {conflict: true}.
 local LEAD, RECORD, CALL = KEYS[15], KEYS[16], KEYS[17]
 local done = redis.call('GET', CALL)
 if done then return cjson.encode({seq = tonumber(done)}) end
@@ -20,6 +21,21 @@ end
 event(R.kind, R.id, R.by, set, deal, R.detail)
 R.set = set
 change(R.id, LEAD, R, seq)
+if R.erase then
+  redis.call('DEL', RECORD)
+  local repeats = {}
+  for i = 1, R.n do repeats[i] = 'q' .. i end
+  redis.call('HDEL', LEAD, unpack(repeats))
+  for i, p in ipairs(R.erase) do
+    local key, keep, tomb = KEYS[17 + p.s], {}, i <= R.tombs
+    if tomb then keep[1] = '!' .. int(now) .. ':' .. p.x end
+    for who, last in string.gmatch(redis.call('HGET', key, p.f) or '', '([^:,]+):([^:,]*)') do
+      local forgotten = string.byte(who) == 33
+      if who ~= R.id and not (forgotten and tomb and last == p.x) then keep[#keep + 1] = who .. ':' .. last end
+    end
+    if #keep > 0 then redis.call('HSET', key, p.f, table.concat(keep, ',')) else redis.call('HDEL', key, p.f) end
+  end
+end
 flush()
 redis.call('SET', CALL, number, 'EX', 86400)
 return cjson.encode({seq = seq})

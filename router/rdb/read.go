@@ -195,7 +195,7 @@ func (s *Store) Find(ctx context.Context, store string, prints []router.Print) (
 			continue
 		}
 		for _, entry := range strings.Split(c.Val(), ",") {
-			if id, _, _ := strings.Cut(entry, ":"); !slices.Contains(all, id) {
+			if id, _, _ := strings.Cut(entry, ":"); id[0] != '!' && !slices.Contains(all, id) {
 				all = append(all, id)
 			}
 		}

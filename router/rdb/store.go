@@ -176,7 +176,7 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 		"now": t.Now.UnixMilli(), "at": t.At.UnixMilli(), "id": t.LeadID, "ch": t.Channel, "src": t.Source, "known": known,
 		"smax": max(0, t.MaxSources-len(t.Known)), "desk": t.Desk, "fixed": t.Fixed, "named": t.Named, "by": t.By, "actor": t.Actor,
 		"resend": t.Resend, "idp": t.IDPrint, "cop": t.ContentPrint, "holder": t.Holder, "managers": managers, "rostered": rostered,
-		"due": 0, "timers": t.Timers.ByCode(), "bucket": t.Bucket, "waited": int64(t.Waited * 1000), "closed": t.AfterHours, "past": t.History,
+		"due": 0, "written": t.Written.UnixMilli(), "timers": t.Timers.ByCode(), "bucket": t.Bucket, "waited": int64(t.Waited * 1000), "closed": t.AfterHours, "past": t.History,
 		"created": t.Windows.CreatedWithin.Milliseconds(), "active": t.Windows.ActiveWithin.Milliseconds(), "same": t.Windows.SameEnquiryWithin.Milliseconds(),
 	}.floor(t.Floor, t.CatchUp)
 	if !t.Due.IsZero() {
@@ -191,23 +191,9 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 	}
 
 	keys := append(k.base(), k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID))
-	prints := make([]request, len(t.Prints))
-	at := map[string]int{}
-	for i, p := range t.Prints {
-		shard := k.shard("fp", p.Hash)
-		n, ok := at[shard]
-		if !ok {
-			n = len(at) + 1
-			at[shard] = n
-			keys = append(keys, shard)
-		}
-		last := ""
-		if len(p.Last) > 0 {
-			last = b64(p.Last)
-		}
-		prints[i] = request{"k": p.Kind, "s": n, "f": string(p.Kind) + b64(p.Hash), "x": last}
-	}
-	r["prints"], r["nfp"] = prints, len(at)
+	prints, shards := k.prints(t.Prints)
+	keys = append(keys, shards...)
+	r["prints"], r["nfp"] = prints, len(shards)
 
 	fields, err := json.Marshal(base)
 	if err != nil {
@@ -259,6 +245,27 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 	return router.Taken{}, errors.New("the customer's leads kept changing: again later")
 }
 
+// prints encodes prints for a script, each with the number of its shard among the keys given.
+func (k storeKeys) prints(all []router.Print) (prints []request, shards []string) {
+	prints = make([]request, len(all))
+	at := map[string]int{}
+	for i, p := range all {
+		shard := k.shard("fp", p.Hash)
+		n, ok := at[shard]
+		if !ok {
+			n = len(at) + 1
+			at[shard] = n
+			shards = append(shards, shard)
+		}
+		last := ""
+		if len(p.Last) > 0 {
+			last = b64(p.Last)
+		}
+		prints[i] = request{"k": p.Kind, "s": n, "f": string(p.Kind) + b64(p.Hash), "x": last}
+	}
+	return prints, shards
+}
+
 // Deal gives a lead a new owner.
 func (s *Store) Deal(ctx context.Context, store string, d *router.Dealing) (router.Dealt, error) {
 	k := keysOf(store)
@@ -303,6 +310,14 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 		Conflict bool
 	}
 	keys := append(k.base(), k.lead(c.Before.ID), k.personal(c.Before.ID), k.call(c.Token))
+	if c.Erase != nil {
+		tombs := c.Erase.Tombstones
+		prints, shards := k.prints(append(slices.Clone(tombs), slices.DeleteFunc(slices.Clone(c.Erase.Prints), func(p router.Print) bool {
+			return slices.ContainsFunc(tombs, p.Equal)
+		})...))
+		keys = append(keys, shards...)
+		r["erase"], r["tombs"], r["n"] = prints, len(tombs), len(c.Before.Touches)
+	}
 	if err := s.run(ctx, s.put, keys, &out, s.sign(store, r), c.Note); err != nil {
 		return 0, fmt.Errorf("store lead %s: %w", c.Before.ID, err)
 	}

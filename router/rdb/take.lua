@@ -21,16 +21,18 @@ if known then
 end
 
 -- 2. the same customer? Emails before phones before names, of each the newest first.
-local matches, seen = {}, {}
+local matches, seen, gone = {}, {}, 0
 for _, p in ipairs(R.prints) do
   local s = p.k ~= 'i' and redis.call('HGET', fp(p.s), p.f)
   if s then
-    local list, lasts, names = {}, {}, 0
+    local list, lasts, names, tomb = {}, {}, 0, 0
     for lead, last in string.gmatch(s, '([^:,]+):([^:,]*)') do
-      list[#list + 1] = {lead, last}
+      if string.byte(lead) ~= 33 then list[#list + 1] = {lead, last}
+      elseif p.k ~= 'p' or p.x == '' or last == '' or p.x == last then tomb = math.max(tomb, tonumber(string.sub(lead, 2))) end
       if last ~= '' and not lasts[last] then lasts[last] = true; names = names + 1 end
     end
     if names < 3 then -- three last names on one identifier: it identifies nobody
+      gone = math.max(gone, tomb)
       for i = #list, 1, -1 do
         local lead, last = list[i][1], list[i][2]
         local differ = p.k == 'p' and p.x ~= '' and last ~= '' and p.x ~= last
@@ -42,6 +44,8 @@ for _, p in ipairs(R.prints) do
     end
   end
 end
+-- What was written before its customer was forgotten does not bring them back.
+if R.written <= gone then return answer({d = 'forgotten'}) end
 local declared = {}
 for i, id in ipairs(R.cand) do declared[id] = i end
 for _, id in ipairs(matches) do
@@ -64,9 +68,16 @@ local function print_(lead)
     local s = redis.call('HGET', key, p.f) or ''
     local mine = lead .. ':' .. p.x
     if not string.find(',' .. s .. ',', ',' .. mine .. ',', 1, true) then
-      -- the newest 16 leads of an identifier are enough
+      -- the newest 16 leads of an identifier are enough; that it was forgotten stays
       local n = select(2, string.gsub(s, ',', ','))
-      if n >= 15 then s = string.match(s, ',(.*)$') end
+      if n >= 15 then
+        local stays = ''
+        while string.byte(s) == 33 do
+          local one, rest = string.match(s, '^([^,]*,)(.*)$')
+          stays, s = stays .. one, rest
+        end
+        s = stays .. (string.match(s, ',(.*)$') or '')
+      end
       redis.call('HSET', key, p.f, s == '' and mine or s .. ',' .. mine)
     end
   end

@@ -152,4 +152,101 @@ var keeping = map[string]func(*testing.T, benchFor){
 		b.log(id, router.Entry{Kind: router.KindSale, By: "alice"})
 		Want(t, "then bought", b.Arrive(writes(b, 7)).Disposition, router.DispositionNew)
 	},
+	"who is forgotten leaves counts and events, and mail of before does not bring them back": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		first, other := b.Arrive(b.Next()), b.Arrive(b.Next())
+		a := b.Next() // a couple on one phone: the same number, another name
+		a.Enquiry.Customer.Phones = Arrival(1, b.Clock.Now()).Enquiry.Customer.Phones
+		spouse := b.Arrive(a)
+		old := b.Arrive(past(b, 1, 500))
+		b.log(first.Lead, router.Entry{Kind: router.KindAttempt, Channel: "call", Note: "will ring back at home"})
+		b.log(first.Lead, router.Entry{Kind: router.KindWillWait})
+		b.Clock.Add(time.Minute)
+		again := writes(b, 1)
+		again.Message = "again@customer.example"
+		b.Arrive(again)
+		before := b.figures()
+		Want(t, "untouched before", before.Untouched, 3)
+
+		b.Clock.Add(time.Minute)
+		done, err := b.Forget(t.Context(), first.Lead, "asked for it", "mia", "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		Want(t, "leads", fmt.Sprint(done.Leads), fmt.Sprint([]string{old.Lead, first.Lead}))
+		Want(t, "mails", fmt.Sprint(done.Mails), fmt.Sprint([]router.MailPlace{
+			{Lead: old.Lead, Mailbox: "archive", UIDValidity: 1, UID: 500},
+			{Lead: first.Lead, Mailbox: "leads", UIDValidity: 1, UID: 1}, {Lead: first.Lead, Mailbox: "leads", UIDValidity: 1, UID: 91, Message: "again@customer.example"},
+		}))
+		for id, state := range map[string]router.State{first.Lead: router.Forgotten, old.Lead: router.Forgotten} {
+			l := b.lead(id)
+			Want(t, "personal", l.Personal, false)
+			Want(t, "customer", fmt.Sprint(l.Customer), fmt.Sprint(router.Customer{}))
+			Want(t, "notes", len(l.Notes), 0)
+			Want(t, "vehicles", len(l.Vehicles), 0)
+			Want(t, "state", l.State, state)
+		}
+		Want(t, "events", len(b.why(first.Lead)) > 4, true)
+		f := b.figures()
+		Want(t, "counts", fmt.Sprint(f.Counts), fmt.Sprint(before.Counts))
+		Want(t, "untouched", f.Untouched, 2)
+		Want(t, "owed", f.TurnoversOwed, 0)
+		if got, err := b.Find(t.Context(), b.Home.ID, nil, "customer1@example.com", ""); err == nil {
+			t.Errorf("the address finds %s", got)
+		}
+		Want(t, "the spouse", b.lead(spouse.Lead).Personal, true)
+		Want(t, "another", b.lead(other.Lead).Personal, true)
+		again2, err := b.Forget(t.Context(), first.Lead, "", "", "test")
+		if err != nil || len(again2.Mails) > 0 {
+			t.Errorf("again = %+v, %v", again2, err)
+		}
+		b.Verified()
+
+		// The same mail, read once more; another of before; the next of after.
+		Want(t, "the same mail", b.Arrive(again).Lead, first.Lead)
+		Want(t, "its customer", b.lead(first.Lead).Personal, false)
+		Want(t, "never seen, of before", b.Arrive(past(b, 1, 3)).Disposition, router.DispositionForgotten)
+		late := writes(b, 1)
+		late.Token, late.At = "late/0", b.Clock.Now().Add(-time.Hour)
+		Want(t, "delivered before", b.Arrive(late).Disposition, router.DispositionForgotten)
+		late.At, late.Written = time.Time{}, b.Clock.Now().Add(-time.Hour)
+		Want(t, "written before", b.Arrive(late).Disposition, router.DispositionForgotten)
+		b.Clock.Add(time.Minute)
+		b.tick()
+		late.Token, late.Written = "new/0", time.Time{}
+		back := b.Arrive(late)
+		Want(t, "who writes again", back.Disposition, router.DispositionNew)
+		Want(t, "is dealt in turn", back.Owner, "bob")
+		Want(t, "and known from then on", b.Arrive(past(b, 1, 0)).Lead, back.Lead)
+		for _, e := range []router.Entry{{Kind: router.KindNote, Note: "x"}, {Kind: router.KindSale}} {
+			if _, err := b.Log(t.Context(), first.Lead, e); err == nil {
+				t.Errorf("a %s was logged on a forgotten lead", e.Kind)
+			}
+		}
+		if _, err := b.Assign(t.Context(), first.Lead, "bob", "", "mia", "test"); err == nil {
+			t.Error("a forgotten lead was assigned")
+		}
+	},
+	"that somebody is forgotten outlasts many leads of one address": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		if _, err := b.Forget(t.Context(), b.Arrive(b.Next()).Lead, "", "", "test"); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 20 {
+			b.Clock.Add(time.Minute)
+			a := writes(b, 1)
+			a.Token = fmt.Sprint("next/", n)
+			b.log(b.Arrive(a).Lead, router.Entry{Kind: router.KindSale})
+		}
+		Want(t, "of before", b.Arrive(past(b, 1, 1)).Disposition, router.DispositionForgotten)
+	},
+}
+
+func (b *Bench) why(id string) []router.Event {
+	b.T.Helper()
+	all, err := b.Why(b.T.Context(), id)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return all
 }

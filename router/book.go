@@ -169,7 +169,10 @@ func (b *Book) floor(seq int64, d *Deal) {
 		b.Turns[id] = t
 	}
 	for id, t := range b.Turns {
-		_, in := d.In[id]
+		pass, in := d.In[id]
+		if in && pass != t.Pass {
+			b.fault("event %d has %s at pass %d; the log says %d", seq, id, pass, t.Pass)
+		}
 		if in != t.Eligible {
 			t.Eligible = in
 			b.Turns[id] = t
@@ -345,6 +348,17 @@ func (v *Verification) compare(b *Book, live *Derived) {
 		}
 		x.Gen, y.Gen = 0, 0
 		v.differ("rotation of "+id, fmt.Sprintf("%+v", x), fmt.Sprintf("%+v", y))
+	}
+	if len(live.Line) > 0 { // else it is made anew when it is next needed
+		line := map[string]int64{}
+		for id, t := range b.Turns {
+			if t.Eligible {
+				line[id] = t.Pass
+			}
+		}
+		for id := range union(live.Line, line) {
+			v.differ("in line "+id, amount(live.Line, id), amount(line, id))
+		}
 	}
 	if b.hasRef {
 		v.differ("rotation reference", strconv.FormatInt(live.Ref, 10), strconv.FormatInt(b.Ref, 10))

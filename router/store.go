@@ -293,6 +293,7 @@ type Derived struct {
 	Owed      map[string]int64  // leads with a T.O. to be done, its deadline in ms
 	Leads     map[string]int64  // every lead, arrival in ms
 	Labels    map[string]string // sources that became labels
+	Line      map[string]int64  // the eligible as the next turn goes by them, and their passes; empty where that is not kept
 	Ref       int64
 }
 

@@ -60,18 +60,12 @@ const (
 
 // run calls a script on the node of its first key. A lost reply is answered by the same call again, which the scripts allow.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, answer any, args ...any) error {
-	tag, _, _ := strings.Cut(keys[0], "}")
-	if until, ok := s.broken.Load(tag); ok && time.Now().Before(until.(time.Time)) {
-		return router.ErrBroken
+	c, err := s.call(ctx, script, keys, args...)
+	if err != nil {
+		return err
 	}
-	out, err := s.eval(ctx, script, keys, args...)
-	switch {
-	case redis.HasErrorPrefix(err, "UNOPENED"):
-		return router.ErrUnopened
-	case damaged(err):
-		s.broken.Store(tag, time.Now().Add(restFor))
-		return fmt.Errorf("%w: %w", router.ErrBroken, err)
-	case err != nil:
+	out, err := c.Text()
+	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal([]byte(out), answer); err != nil {
@@ -80,8 +74,23 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, an
 	return nil
 }
 
-func (s *Store) eval(ctx context.Context, script *redis.Script, keys []string, args ...any) (string, error) {
-	return s.cmd(ctx, script, keys, args...).Text()
+// call does so without reading the answer.
+func (s *Store) call(ctx context.Context, script *redis.Script, keys []string, args ...any) (*redis.Cmd, error) {
+	tag, _, _ := strings.Cut(keys[0], "}")
+	if until, ok := s.broken.Load(tag); ok && time.Now().Before(until.(time.Time)) {
+		return nil, router.ErrBroken
+	}
+	c := s.cmd(ctx, script, keys, args...)
+	switch err := c.Err(); {
+	case redis.HasErrorPrefix(err, "UNOPENED"):
+		return nil, router.ErrUnopened
+	case damaged(err):
+		s.broken.Store(tag, time.Now().Add(restFor))
+		return nil, fmt.Errorf("%w: %w", router.ErrBroken, err)
+	case err != nil:
+		return nil, err
+	}
+	return c, nil
 }
 
 func (s *Store) evalInt(ctx context.Context, script *redis.Script, keys []string, args ...any) (int64, error) {

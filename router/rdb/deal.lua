@@ -3,7 +3,7 @@
 -- KEYS 15 lead. Returns JSON {owner, seq, kind}, {conflict: true}, {none: true} where it goes on being held, {early: true} before the
 -- spacing has passed.
 local LEAD = KEYS[15]
-local f = redis.call('HMGET', LEAD, 'v', 'st', 'ow', 'sl', 'ra', 'ar')
+local f = read(LEAD, 'v', 'st', 'ow', 'sl', 'ra', 'ar')
 if not f[1] or tonumber(f[1]) ~= R.v then return '{"conflict":true}' end
 local held = f[2] == 'waiting'
 if R.spacing > 0 and held then
@@ -15,7 +15,6 @@ muster()
 local missed = {}
 for _, id in ipairs(R.exclude) do missed[id] = true end
 stand()
-local i, out = sides(missed)
 local p, owner
 local kind, reason, timers = R.kind, R.reason, R.timers
 if R.to ~= '' then
@@ -36,6 +35,7 @@ else
     end
   end
 end
+local deal = among({}) -- as they stood before the turn
 local cost
 if R.charge and p and not p.gone then cost = charge(p, kind == 'dealt') end
 
@@ -45,7 +45,7 @@ if kind == 'assigned' or kind == 'escalated' then set.pk = '1' end
 for _, code in ipairs({'w', 'p', 'r'}) do set['t' .. code] = timers[code] and int(timers[code]) or '' end
 if cost then -- all that it ever cost is given back where it turns out void
   local field = 'c.' .. owner
-  set[field] = int(cost + (tonumber(redis.call('HGET', LEAD, field) or '') or 0))
+  set[field] = int(cost + (tonumber(read(LEAD, field)[1] or '') or 0))
 end
 for name, v in pairs(R.set) do set[name] = v end
 if kind ~= 'held' then count('asg|' .. owner) end
@@ -53,14 +53,9 @@ if held and #R.exclude == 0 then
   count('h|assignment|' .. f[4] .. '|' .. R.bucket)
   count('hs|assignment|' .. f[4], R.waited)
 end
-local missing = #R.exclude > 0 and cjson.encode(R.exclude) or nil
-local s = event(kind, R.id, R.by, set, deal_json({to = owner, cost = cost, reason = reason, ['in'] = i, out = out, missed = missing}))
-local write, drop = {'v', int(s)}, {}
-for name, v in pairs(set) do
-  if v ~= '' then write[#write + 1] = name; write[#write + 1] = v else drop[#drop + 1] = name end
-end
-redis.call('HSET', LEAD, unpack(write))
-if #drop > 0 then redis.call('HDEL', LEAD, unpack(drop)) end
+deal.to, deal.cost, deal.reason, deal.missed = owner, cost, reason, #R.exclude > 0 and cjson.encode(R.exclude) or nil
+local s = event(kind, R.id, R.by, set, deal_json(deal))
+write(LEAD, int(s), set)
 for _, code in ipairs({'w', 'p', 'r'}) do
   local at = timers[code]
   if at then redis.call('ZADD', DUE, int(at), code .. '|' .. R.id) else redis.call('ZREM', DUE, code .. '|' .. R.id) end

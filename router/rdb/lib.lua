@@ -1,13 +1,12 @@
--- Shared by every script of a store. ARGV[1] is a request in JSON.
+-- Shared by every script of a store. What stands before it makes R, the request: of take flat, of all others JSON in ARGV[1].
 -- KEYS 1 meta 2 ev 3 rot 4 hand 5 unt 6 cnt 7 leads 8 wait 9 ua 10 ud 11 due 12 owed 13 src 14 last; from 15 on the script's own.
 -- A script reads and checks first and writes last: Redis does not roll back.
-local R = cjson.decode(ARGV[1])
 local META, EV, ROT, HAND, UNT, CNT, LEADS, WAIT, UA, UD, DUE, OWED, SRC, LAST = unpack(KEYS, 1, 14)
 local TURN = 720720
 
-local function int(n) return string.format('%.0f', n) end
+local function int(n) return string.format('%d', n) end
 
-local meta = redis.call('HMGET', META, 'seq', 'last', 'gen', 'ref', 'wl', 'epoch')
+local meta = redis.call('HMGET', META, 'seq', 'last', 'gen', 'ref', 'wl', 'epoch', 'floor', 'line', 'told')
 if not meta[6] or R.epoch ~= '' and R.epoch ~= meta[6] then return redis.error_reply('UNOPENED the store has no keys, or others than were opened') end
 local seq, gen, ref = tonumber(meta[1] or 0) or 0, tonumber(meta[3] or 0) or 0, tonumber(meta[4] or '')
 -- The clock of a store never goes back.
@@ -24,19 +23,25 @@ local counts, anycount = {}, false
 local function count(name, n) counts[name] = (counts[name] or 0) + (n or 1); anycount = true end
 
 local events = {}
--- event appends one event. set is a table or a JSON text, deal and detail are JSON texts; each may be nil.
-local function event(kind, lead, by, set, deal, detail)
+-- event appends one event. set is a table, deal and detail are JSON texts, birth is what take tells of a new lead; each may be nil.
+local function event(kind, lead, by, set, deal, detail, birth)
   seq = seq + 1
   local e = {'k', kind, 't', int(now)}
   local function add(name, v) if v and v ~= '' then e[#e + 1] = name; e[#e + 1] = v end end
-  add('l', lead); add('b', by); add('a', R.actor)
-  if set and (type(set) == 'string' or next(set)) then add('s', type(set) == 'string' and set or cjson.encode(set)) end
+  add('l', lead); add('n', birth); add('b', by); add('a', R.actor)
+  if set and next(set) then add('s', cjson.encode(set)) end
   add('d', deal); add('x', detail)
-  events[#events + 1] = {seq, e}
+  events[#events + 1] = {seq, e, birth}
   return seq
 end
 
--- flush writes counters and events; the counters are told by the last event.
+-- line is who is next, then who after, of the eligible: 'pass of the last;' and of each 'id cost pass last turns since;'. It is kept beside
+-- the rotation while nothing but a turn can change the floor, so that take need not look at everybody; nil: as it was, '': not known.
+-- floor says until when: the request's floor as one word, and when the first who was set by hand no longer is, 0 where nobody was.
+-- told is the last event that tells the passes of all.
+local line, floor, told = nil, nil, tonumber(meta[9] or '')
+
+-- flush writes counters and events; the counters are told by the last event, unless they follow from the birth that it tells.
 local function flush()
   if #events == 0 then return end
   if anycount then
@@ -45,13 +50,64 @@ local function flush()
       redis.call('HINCRBY', CNT, name, int(n))
       c[name] = n
     end
-    local e = events[#events][2]
-    e[#e + 1] = 'c'; e[#e + 1] = cjson.encode(c)
+    local e = events[#events]
+    if not e[3] then e[2][#e[2] + 1] = 'c'; e[2][#e[2] + 1] = cjson.encode(c) end
   end
-  redis.call('HSET', META, 'seq', int(seq), 'last', int(now), 'gen', int(gen), unpack(ref and {'ref', int(ref)} or {}))
+  local m = {'seq', int(seq), 'last', int(now), 'gen', int(gen)}
+  if ref then m[7], m[8] = 'ref', int(ref) end
+  if line then m[#m + 1] = 'line'; m[#m + 1] = line end
+  if floor then m[#m + 1] = 'floor'; m[#m + 1] = floor end
+  if told and told ~= tonumber(meta[9] or '') then m[#m + 1] = 'told'; m[#m + 1] = int(told) end
+  redis.call('HSET', META, unpack(m))
   for _, e in ipairs(events) do
     redis.call('XADD', EV, int(e[1]) .. '-0', unpack(e[2]))
   end
+end
+
+-- A lead's fields are b and o as it was born, see pack.go, and each that has changed since; an empty one is gone.
+local function born(b, o)
+  local t = {n = '1', sl = nil}
+  local st, d, owner, cost
+  t.fe, st, t.as, t.ar, t.ch, t.dk, t.dl, t.tw, d, t.tp, t.tr = string.match(b, '^(%d+)|(%a*)|(%d*)|(%d+)|([^|]*)|([^|]*)|(%d*)|(%d*)|([%d=]*)|(%d*)|(%d*)$')
+  t.so, t.ow, cost = string.match(o, '^([^|]*)|([^|]*)|(%d*)$')
+  if t.ch == '' then t.ch = 'email' end
+  if t.dk == '' then t.dk = 'sales' end
+  t.td = d == '=' and t.dl or d
+  t.st, t.sl = st == 'w' and 'waiting' or 'untouched', t.so
+  if st == 'w' then t.tw, t.tp, t.tr = '', '', '' end
+  for _, name in ipairs({'as', 'dl', 'tw', 'td', 'tp', 'tr'}) do
+    if t[name] ~= '' then t[name] = int(t.ar + t[name]) end
+  end
+  t.la, t.ra, t.rr, t.rc = t.ar, t.ar, t.ar, t.ar
+  t.t1 = table.concat({t.ar, t.ch, t.so, 'new'}, '|')
+  if cost ~= '' then t['c.' .. t.ow] = cost end
+  return t
+end
+
+-- read gives fields of a lead in the order asked for, false for one that it has not.
+local function read(key, ...)
+  local names, v = {...}, redis.call('HMGET', key, 'b', 'o', ...)
+  local first
+  for i, name in ipairs(names) do
+    local x = v[i + 2]
+    if not x and v[1] then
+      first = first or born(v[1], v[2])
+      x = first[name]
+    end
+    names[i] = x and x ~= '' and x
+  end
+  return names
+end
+
+-- write sets fields of a lead; an empty value removes.
+local function write(key, version, set, ...)
+  local w, b = {'v', version, ...}, redis.call('HEXISTS', key, 'b') == 1
+  local drop = {}
+  for name, v in pairs(set) do
+    if v ~= '' or b then w[#w + 1] = name; w[#w + 1] = v else drop[#drop + 1] = name end
+  end
+  redis.call('HSET', key, unpack(w))
+  if #drop > 0 then redis.call('HDEL', key, unpack(drop)) end
 end
 
 -- id makes a JSON string of a word that holds nothing to escape; whatever people write goes through quote.
@@ -65,18 +121,27 @@ end
 
 -- The floor: R.floor is 'id on weight cap,' for each of the roster as configuration and schedule have it at this instant.
 local people, byid = {}, {}
+-- The third part says whether somebody was eligible, 1, or is skipped for what: the first letter of off, busy, cap or gone.
 local function pack(p)
-  return table.concat({int(p.pass), int(p.last), p.was and '1' or '0', int(p.turns), int(p.gen == gen and p.since or 0), int(gen)}, '|')
+  return table.concat({int(p.pass), int(p.last), p.was and '1' or p.skip, int(p.turns), int(p.gen == gen and p.since or 0), int(gen)}, '|')
 end
 
 local function unpack_person(p, s)
-  local pass, last, was, turns, since, g = string.match(s, '^(-?%d+)|(%d+)|(%d)|(%d+)|(-?%d+)|(%d+)$')
-  p.pass, p.last, p.was, p.turns, p.since, p.gen = tonumber(pass), tonumber(last), was == '1', tonumber(turns), tonumber(since), tonumber(g)
+  local pass, last, was, turns, since, g = string.match(s, '^(-?%d+)|(%d+)|(%w)|(%d+)|(-?%d+)|(%d+)$')
+  p.pass, p.last, p.was, p.turns, p.since, p.gen, p.skip = tonumber(pass), tonumber(last), was == '1', tonumber(turns), tonumber(since), tonumber(g), was
 end
 
--- muster reads who is eligible and admits or drops people. It returns whether anything changed; changes are written by stand.
-local changed, admitted, joined, refused = false, {}, {}, nil
+-- steady says whether the floor is as it was when line was written.
+local function steady()
+  local word, till = string.match(meta[7] or '', '^(%S+) (%d+)$')
+  return word == R.word and (till == '0' or now < tonumber(till))
+end
+
+-- muster reads who is eligible and admits or drops people; changes, and of whoever is skipped the reason, are told by stand.
+local changed, news, admitted, joined, refused = false, false, {}, {}, nil
+local mustered, expires, capped = false, 0, false
 local function muster()
+  mustered = true
   local rot, hand = hash(ROT), hash(HAND)
   local unt
   local top = 0
@@ -88,9 +153,13 @@ local function muster()
     if h then
       local status, till, who = string.match(h, '^(%a+)|(%d+)|(.*)$')
       till = tonumber(till)
-      if till == 0 or till > now then p.status, p.by, p.till = status, 'hand', till end
+      if till == 0 or till > now then
+        p.status, p.by, p.till = status, 'hand', till
+        if till > 0 and (expires == 0 or till < expires) then expires = till end
+      end
     end
     if p.cap > 0 then
+      capped = true
       unt = unt or hash(UNT)
       p.unt = tonumber(unt[p.id] or 0)
     end
@@ -105,8 +174,7 @@ local function muster()
     if not byid[who] and string.match(s, '^-?%d+|%d+|1') then
       local p = {id = who, weight = 1, gone = true}
       unpack_person(p, s)
-      p.was = false
-      p.dirty = true
+      p.was, p.skip, p.dirty = false, 'g', true
       people[#people + 1] = p
       changed = true
     end
@@ -134,40 +202,52 @@ local function muster()
       elseif p.was and not p.eligible then
         p.was, p.dirty, changed = false, true, true
       end
+      local skip = p.why and string.sub(p.why, 1, 1)
+      if skip and p.skip ~= skip then p.skip, p.dirty, news = skip, true, true end
     end
   end
   refused = base
-  return changed
 end
 
 -- sides tells who is in with which pass, and who is out for what.
-local function sides(missed)
+local function sides()
   local i, o = {}, {}
   for _, p in ipairs(people) do
-    if not p.gone then
-      if p.eligible and not (missed and missed[p.id]) then i[#i + 1] = id(p.id) .. ':' .. int(p.pass)
-      elseif p.eligible then o[#o + 1] = id(p.id) .. ':"missed"'
-      else o[#o + 1] = id(p.id) .. ':' .. id(p.why) end
-    end
+    if p.gone then
+    elseif p.eligible then i[#i + 1] = id(p.id) .. ':' .. int(p.pass)
+    else o[#o + 1] = id(p.id) .. ':' .. id(p.why) end
   end
   return object(i), object(o)
+end
+
+-- among tells of a deal who it was decided among: how many events ago that was told, or anew where it is long ago. No log is read back
+-- further than this for one event.
+local MOST = 256
+local function among(deal)
+  if told and seq + 1 - told < MOST then
+    deal.since = seq + 1 - told
+  else
+    deal['in'], deal.out = sides()
+    told = seq + 1
+  end
+  return deal
 end
 
 local function deal_json(t)
   local f = {}
   for _, name in ipairs({'to', 'cover', 'reason'}) do if t[name] and t[name] ~= '' then f[#f + 1] = id(name) .. ':' .. quote(t[name]) end end
-  for _, name in ipairs({'cost', 'ref'}) do if t[name] then f[#f + 1] = id(name) .. ':' .. int(t[name]) end end
+  for _, name in ipairs({'cost', 'ref', 'since'}) do if t[name] then f[#f + 1] = id(name) .. ':' .. int(t[name]) end end
   for _, name in ipairs({'in', 'out', 'missed', 'admitted', 'joined', 'back'}) do if t[name] then f[#f + 1] = id(name) .. ':' .. t[name] end end
   return '{' .. table.concat(f, ',') .. '}'
 end
 
 -- stand makes a change of the floor known by an event of its own, before any deal that rests on it.
 local function stand(detail, by)
-  if not changed and not detail then return end
+  if not changed and not news and not detail then return end
   if changed then gen = gen + 1 end
   local i, o = sides()
-  event('floor', nil, by, nil, deal_json({['in'] = i, out = o, admitted = object(admitted), joined = object(joined), ref = refused}), detail)
-  changed = false
+  told = event('floor', nil, by, nil, deal_json({['in'] = i, out = o, admitted = object(admitted), joined = object(joined), ref = refused}), detail)
+  changed, news = false, false
 end
 
 -- next_up is the eligible person with the lowest pass, of these the one whose last turn is longest ago, of these the smaller id.
@@ -201,25 +281,61 @@ end
 -- timers sets those that run, in one call.
 local function set_timers(lead, timers)
   local z = {}
-  for code, at in pairs(timers) do z[#z + 1] = int(at); z[#z + 1] = code .. '|' .. lead end
+  for code, at in pairs(timers) do z[#z + 1] = at; z[#z + 1] = code .. '|' .. lead end
   if #z > 0 then redis.call('ZADD', DUE, unpack(z)) end
 end
 
+-- save_people writes who changed, and the line.
 local function save_people()
+  local w, q = {}, {}
   for _, p in ipairs(people) do
-    if p.dirty then redis.call('HSET', ROT, p.id, pack(p)) end
+    if p.dirty then w[#w + 1] = p.id; w[#w + 1] = pack(p) end
+    if p.eligible then q[#q + 1] = p end
   end
+  if #w > 0 then redis.call('HSET', ROT, unpack(w)) end
+  if not mustered then return end
+  line, floor = '', '- 0'
+  if capped or #q == 0 then return end -- whoever is capped comes and goes with every lead
+  table.sort(q, function(a, b)
+    if a.pass ~= b.pass then return a.pass < b.pass end
+    if a.last ~= b.last then return a.last < b.last end
+    return a.id < b.id
+  end)
+  line, floor = int(q[#q].pass) .. ';', R.word .. ' ' .. int(expires)
+  for i, p in ipairs(q) do
+    q[i] = table.concat({p.id, int(TURN / p.weight), int(p.pass), int(p.last), int(p.turns), int(p.gen == gen and p.since or 0)}, ' ') .. ';'
+  end
+  line = line .. table.concat(q)
+end
+
+-- advance gives the next in line their turn, in the event that is to come. It returns who, what it cost, and their pass before it.
+local function advance()
+  local last, who, cost, pass, turns, since, rest = string.match(meta[8], '^(%d+);(%S+) (%d+) (%d+) %d+ (%d+) (%-?%d+);(.*)$')
+  local after, n = pass + cost, tonumber(since)
+  if n >= 0 then n = n + 1 end
+  local now_, number = int(after), int(seq + 1)
+  turns, since = int(turns + 1), int(n)
+  local mine = table.concat({who, cost, now_, number, turns, since}, ' ') .. ';'
+  redis.call('HSET', ROT, who, table.concat({now_, number, '1', turns, since, int(gen)}, '|'))
+  local second = tonumber(string.match(rest, '^%S+ %d+ (%d+)') or '')
+  ref = second and second < after and second or after
+  if after >= tonumber(last) then
+    line = now_ .. ';' .. rest .. mine
+  else -- behind all who stand no higher
+    for at, theirs in string.gmatch(rest, '()%S+ %d+ (%d+) %d+ %d+ %-?%d+;') do
+      if tonumber(theirs) > after then
+        line = last .. ';' .. string.sub(rest, 1, at - 1) .. mine .. string.sub(rest, at)
+        break
+      end
+    end
+  end
+  return who, cost, pass
 end
 
 -- change writes what router derived a lead to be: c.set fields ('' removes), c.z {letter of a sorted set: score or -1}, c.due {code: ms or -1},
 -- c.unt {person: n}. s is the number of the event that tells of it.
 local function change(lead, key, c, s)
-  local write, drop = {'v', int(s)}, {}
-  for name, v in pairs(c.set) do
-    if v ~= '' then write[#write + 1] = name; write[#write + 1] = v else drop[#drop + 1] = name end
-  end
-  redis.call('HSET', key, unpack(write))
-  if #drop > 0 then redis.call('HDEL', key, unpack(drop)) end
+  write(key, int(s), c.set)
   local zsets = {a = UA, d = UD, w = WAIT, o = OWED, l = LEADS}
   for letter, score in pairs(c.z) do
     if score >= 0 then redis.call('ZADD', zsets[letter], int(score), lead) else redis.call('ZREM', zsets[letter], lead) end
@@ -239,8 +355,9 @@ local function give_back(all)
       local p = {}
       unpack_person(p, s)
       p.pass = math.max(0, p.pass - b[2])
-      p.since = -1 -- not to be compared until the floor changes
-      redis.call('HSET', ROT, b[1], table.concat({int(p.pass), int(p.last), p.was and '1' or '0', int(p.turns), int(p.since), int(gen)}, '|'))
+      p.since, p.gen = -1, gen -- not to be compared until the floor changes
+      redis.call('HSET', ROT, b[1], pack(p))
+      line, floor = '', '- 0'
       back[#back + 1] = id(b[1]) .. ':' .. int(b[2])
     end
   end

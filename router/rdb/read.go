@@ -2,7 +2,6 @@ package rdb
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -51,7 +50,7 @@ func (s *Store) leads(ctx context.Context, store string, ids []string) ([]*route
 			continue
 		}
 		v, _ := strconv.ParseInt(f["v"], 10, 64)
-		l, err := router.LeadFromFields(store, id, v, f)
+		l, err := router.LeadFromFields(store, id, v, unpack(f))
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +89,7 @@ func (s *Store) LeadFields(ctx context.Context, store string, ids []string) ([]r
 	all := make([]router.Fields, len(ids))
 	for i, c := range cmds {
 		if len(c.Val()) > 0 {
-			all[i] = c.Val()
+			all[i] = unpack(c.Val())
 		}
 	}
 	return all, nil
@@ -241,36 +240,44 @@ func (s *Store) Events(ctx context.Context, store string, after int64, limit int
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}
+	var now sides
 	all := make([]router.Event, 0, len(msgs))
 	for _, m := range msgs {
-		e, err := decodeEvent(m)
+		e, d, err := decodeEvent(m)
 		if err != nil {
 			return nil, err
 		}
+		if d != nil && d.Since > 0 && !now.known {
+			if now, err = s.sidesAt(ctx, store, e.Seq-d.Since, after, all); err != nil {
+				return nil, err
+			}
+		}
+		now.next(&e, d)
 		all = append(all, e)
 	}
 	return all, nil
 }
 
-func decodeEvent(m redis.XMessage) (router.Event, error) {
-	id, _, _ := strings.Cut(m.ID, "-")
-	seq, err := strconv.ParseInt(id, 10, 64)
+// sidesAt reads who is in and who is out after the event head, and after those that follow it, from the event on in which that was told.
+func (s *Store) sidesAt(ctx context.Context, store string, from, head int64, then []router.Event) (sides, error) {
+	msgs, err := s.rdb.XRange(ctx, keysOf(store).is("ev"), strconv.FormatInt(from, 10)+"-0", strconv.FormatInt(head, 10)+"-0").Result()
 	if err != nil {
-		return router.Event{}, fmt.Errorf("event %s: not one of ours", m.ID)
+		return sides{}, fmt.Errorf("read events: %w", err)
 	}
-	get := func(name string) string { return text(m.Values[name]) }
-	e := router.Event{Seq: seq, Kind: router.Kind(get("k")), At: time.UnixMilli(number(m.Values["t"])).UTC(), Lead: get("l"), By: get("b"), Actor: get("a")}
-	for _, part := range []struct {
-		name string
-		to   any
-	}{{"s", &e.Set}, {"c", &e.Counts}, {"x", &e.Detail}, {"d", &e.Deal}} {
-		if s := get(part.name); s != "" {
-			if err := json.Unmarshal([]byte(s), part.to); err != nil {
-				return router.Event{}, fmt.Errorf("event %d: field %s: %w", seq, part.name, err)
-			}
+	var now sides
+	for _, m := range msgs {
+		e, d, err := decodeEvent(m)
+		if err != nil {
+			return sides{}, err
+		}
+		now.next(&e, d)
+	}
+	for i := range then {
+		if d := then[i].Deal; d != nil {
+			now.next(&then[i], &told{Deal: *d})
 		}
 	}
-	return e, nil
+	return now, nil
 }
 
 // Derived reads in one transaction everything that can be rebuilt from the events.
@@ -280,7 +287,7 @@ func (s *Store) Derived(ctx context.Context, store string) (*router.Derived, err
 	hashes := map[string]*redis.MapStringStringCmd{"cnt": nil, "rot": nil, "unt": nil, "src": nil}
 	sets := map[string]*redis.ZSliceCmd{"ua": nil, "ud": nil, "wait": nil, "due": nil, "owed": nil, "leads": nil}
 	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		meta = p.HMGet(ctx, k.is("meta"), "seq", "ref")
+		meta = p.HMGet(ctx, k.is("meta"), "seq", "ref", "line")
 		for name := range hashes {
 			hashes[name] = p.HGetAll(ctx, k.is(name))
 		}
@@ -305,6 +312,12 @@ func (s *Store) Derived(ctx context.Context, store string) (*router.Derived, err
 	}
 	if d.Turns, err = turns(hashes["rot"].Val()); err != nil {
 		return nil, err
+	}
+	d.Line = map[string]int64{}
+	for i, person := range strings.Split(text(meta.Val()[2]), ";") {
+		if p := strings.Fields(person); i > 0 && len(p) == 6 {
+			d.Line[p[0]] = number(p[2])
+		}
 	}
 	return d, nil
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
@@ -33,6 +34,8 @@ var ErrSchema = errors.New("the keys are of a newer leadfloor")
 var (
 	//go:embed lib.lua
 	lib string
+	//go:embed request.lua
+	requestLua string
 	//go:embed take.lua
 	takeLua string
 	//go:embed deal.lua
@@ -69,10 +72,12 @@ type Options struct {
 
 // New makes a Store. Call Sync before use, and now and then, to follow the server's clock.
 func New(rdb redis.UniversalClient, o Options) *Store {
-	script := func(body string) *redis.Script { return redis.NewScript(lib + body) }
+	script := func(body string) *redis.Script {
+		return redis.NewScript("local R = cjson.decode(ARGV[1])\n" + lib + body)
+	}
 	return &Store{
 		rdb: rdb, now: o.Now, replies: o.WaitReplicas,
-		take: script(takeLua), deal: script(dealLua), put: script(putLua), floor: script(floorLua), park: script(parkLua),
+		take: redis.NewScript(requestLua + lib + takeLua), deal: script(dealLua), put: script(putLua), floor: script(floorLua), park: script(parkLua),
 		admit: redis.NewScript(admitLua),
 	}
 }
@@ -123,16 +128,25 @@ func (k storeKeys) base() []string {
 type request map[string]any
 
 func (r request) floor(c []router.Candidate, catchUp int) request {
-	var b strings.Builder
-	for _, p := range c {
-		on := 0
-		if p.On {
-			on = 1
-		}
-		fmt.Fprintf(&b, "%s %d %d %d,", p.ID, on, p.Weight, p.Cap)
-	}
-	r["floor"], r["catchup"] = b.String(), catchUp
+	r["floor"], r["word"] = roster(c)
+	r["catchup"] = catchUp
 	return r
+}
+
+// roster is the floor as the scripts read it, and a word that stands for it.
+func roster(c []router.Candidate) (text, word string) {
+	b := make([]byte, 0, 32*len(c))
+	for _, p := range c {
+		on := byte('0')
+		if p.On {
+			on = '1'
+		}
+		b = append(append(append(b, p.ID...), ' ', on, ' '), strconv.Itoa(p.Weight)...)
+		b = append(strconv.AppendInt(append(b, ' '), int64(p.Cap), 10), ',')
+	}
+	h := fnv.New64a()
+	_, _ = h.Write(b)
+	return string(b), strconv.FormatUint(h.Sum64(), 36)
 }
 
 // sign writes a request, with the epoch that this process opened the store under: to keys of another epoch nothing is done, because
@@ -151,98 +165,158 @@ func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 // Take decides an arrival: one round trip, and one more for a customer who is known.
 func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.Taken, error) {
 	k := keysOf(store)
-	proto := router.Lead{
-		Channel: t.Channel, Source: t.Source, Desk: t.Desk, ArrivedAt: t.At, Activity: t.At, Personal: true,
-		Running: router.Running{Attempt: t.At, Response: t.At, Contact: t.At},
+	keys := append(k.base(), k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID))
+	known := ""
+	if slices.Contains(t.Known, t.Source) {
+		known = "1"
+	}
+	closed, past := "", ""
+	if t.AfterHours {
+		closed = "1"
 	}
 	if t.History {
-		proto.Running = router.Running{}
+		past = "1"
 	}
-	if !t.Due.IsZero() {
-		proto.DueAt = &t.Due
+	floor, word := roster(t.Floor)
+	args := make([]any, 0, 40)
+	for _, v := range [...]string{
+		number10(t.Now), number10(t.At), t.LeadID, b64(t.Token), b64(t.Place), string(t.Record), t.Source, known,
+		t.IDPrint + "|" + t.ContentPrint, birth(t), number10(t.Due), number10(t.Timers.Due), number10(t.Timers.PersonDue), number10(t.Timers.Warn), number10(t.Timers.Reassign),
+		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.Fixed, t.Named, word, t.By, t.Actor, past, s.epoch(store),
+	} {
+		args = append(args, v)
 	}
-	base := proto.Fields()
-	base["n"] = "1"
+	rest := len(args)
+	args = append(args, "")
+	for _, p := range t.Prints {
+		keys = append(keys, k.shard("fp", p.Hash))
+		args = append(args, string(p.Kind)+b64(p.Hash), b64(p.Last))
+	}
 
-	known, rostered := false, len(t.Floor) > 0
-	for _, x := range t.Known {
-		known = known || x == t.Source
+	var cand []string
+	for range 10 {
+		all := slices.Clip(keys)
+		for _, id := range cand {
+			all = append(all, k.lead(id), k.personal(id))
+		}
+		r, err := seldom(t, floor, cand)
+		if err != nil {
+			return router.Taken{}, err
+		}
+		args[rest] = r
+		c, err := s.call(ctx, s.take, all, args...)
+		if err != nil {
+			return router.Taken{}, err
+		}
+		a, err := c.Slice()
+		if err != nil {
+			return router.Taken{}, err
+		}
+		switch first := text(a[0]); {
+		case first == "match":
+			cand = cand[:0]
+			for _, id := range a[1:] {
+				cand = append(cand, text(id))
+			}
+			continue
+		case first == "late":
+			return router.Taken{Late: text(a[1])}, nil
+		case len(a) == 3:
+			return s.before(ctx, k, text(a[0]), text(a[1]) != "", text(a[2]))
+		}
+		seq, _ := a[5].(int64)
+		return router.Taken{
+			Disposition: router.Disposition(text(a[0])), Lead: text(a[1]), Owner: text(a[2]), CoveredBy: text(a[3]), State: router.State(text(a[4])), Seq: seq,
+		}, nil
 	}
+	return router.Taken{}, errors.New("the customer's leads kept changing: again later")
+}
+
+// seldom is what a plain new lead does not need of the request.
+func seldom(t *router.Take, floor string, cand []string) (string, error) {
 	managers := map[string]bool{t.Holder: true}
 	for _, m := range t.Managers {
 		managers[m] = true
 	}
-	r := request{
-		"now": t.Now.UnixMilli(), "at": t.At.UnixMilli(), "id": t.LeadID, "ch": t.Channel, "src": t.Source, "known": known,
-		"smax": max(0, t.MaxSources-len(t.Known)), "desk": t.Desk, "fixed": t.Fixed, "named": t.Named, "by": t.By, "actor": t.Actor,
-		"resend": t.Resend, "idp": t.IDPrint, "cop": t.ContentPrint, "holder": t.Holder, "managers": managers, "rostered": rostered,
-		"due": 0, "written": t.Written.UnixMilli(), "timers": t.Timers.ByCode(), "bucket": t.Bucket, "waited": int64(t.Waited * 1000), "closed": t.AfterHours, "past": t.History,
-		"created": t.Windows.CreatedWithin.Milliseconds(), "active": t.Windows.ActiveWithin.Milliseconds(), "same": t.Windows.SameEnquiryWithin.Milliseconds(),
-	}.floor(t.Floor, t.CatchUp)
-	if !t.Due.IsZero() {
-		r["due"] = t.Due.UnixMilli()
-	}
+	var late request
 	if t.Late != nil {
-		late, err := change(t.Late)
-		if err != nil {
-			return router.Taken{}, err
+		var err error
+		if late, err = change(t.Late); err != nil {
+			return "", err
 		}
-		r["late"] = late
 	}
+	b, err := json.Marshal(&struct {
+		Channel  router.Channel  `json:"ch"`
+		Max      int             `json:"smax"`
+		Desk     string          `json:"desk"`
+		Resend   bool            `json:"resend"`
+		ID       string          `json:"idp"`
+		Content  string          `json:"cop"`
+		Holder   string          `json:"holder"`
+		Managers map[string]bool `json:"managers"`
+		Rostered bool            `json:"rostered"`
+		Created  int64           `json:"created"`
+		Active   int64           `json:"active"`
+		Same     int64           `json:"same"`
+		Floor    string          `json:"floor"`
+		CatchUp  int             `json:"catchup"`
+		Fields   router.Fields   `json:"fields"`
+		Cand     []string        `json:"cand"`
+		Written  int64           `json:"written"`
+		Late     request         `json:"late,omitempty"`
+	}{
+		t.Channel, max(0, t.MaxSources-len(t.Known)), t.Desk, t.Resend, t.IDPrint, t.ContentPrint, t.Holder, managers, len(t.Floor) > 0,
+		t.Windows.CreatedWithin.Milliseconds(), t.Windows.ActiveWithin.Milliseconds(), t.Windows.SameEnquiryWithin.Milliseconds(),
+		floor, t.CatchUp, newborn(t), append([]string{}, cand...), t.Written.UnixMilli(), late,
+	})
+	return string(b), err
+}
 
-	keys := append(k.base(), k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID))
-	prints, shards := k.prints(t.Prints)
-	keys = append(keys, shards...)
-	r["prints"], r["nfp"] = prints, len(shards)
+// newborn is a new lead as far as it is known before the decision.
+func newborn(t *router.Take) router.Fields {
+	l := router.Lead{
+		Channel: t.Channel, Source: t.Source, Desk: t.Desk, ArrivedAt: t.At, Activity: t.At, Personal: true,
+		Running: router.Running{Attempt: t.At, Response: t.At, Contact: t.At},
+	}
+	if t.History {
+		l.Running = router.Running{}
+	}
+	if !t.Due.IsZero() {
+		l.DueAt = &t.Due
+	}
+	return l.Fields()
+}
 
-	fields, err := json.Marshal(base)
+// before is what became of an arrival that was decided before: of a lead, what it is now is the lead's to say.
+func (s *Store) before(ctx context.Context, k storeKeys, letter string, again bool, id string) (router.Taken, error) {
+	was := decided[letter]
+	out := router.Taken{Disposition: was, Lead: id, Again: again}
+	if !again {
+		out.Disposition = router.DispositionReplay
+	}
+	if letter == "o" || letter == "q" {
+		out.Fate = string(was)
+		return out, nil
+	}
+	m, err := s.rdb.HGetAll(ctx, k.lead(id)).Result()
 	if err != nil {
 		return router.Taken{}, err
 	}
-	args := []any{"", t.Record, b64(t.Token), b64(t.Place), fields[:len(fields)-1]}
-	for name, v := range base {
-		args = append(args, name, v)
+	f := unpack(m)
+	out.Owner, out.CoveredBy, out.State = f["ow"], f["cb"], router.State(f["st"])
+	return out, nil
+}
+
+// decided are the letters of a token's decision.
+var decided = map[string]router.Disposition{
+	"n": router.DispositionNew, "t": router.DispositionTouch, "d": router.DispositionDuplicate, "o": "other", "q": "quarantined",
+}
+
+func number10(t time.Time) string {
+	if t.IsZero() {
+		return ""
 	}
-	var cand []string
-	for range 10 {
-		r["cand"] = append([]string{}, cand...)
-		all := append([]string(nil), keys...)
-		for _, id := range cand {
-			all = append(all, k.lead(id), k.personal(id))
-		}
-		var a struct {
-			Match                       []string
-			D, Fate, Lead, Owner, Cover string
-			Late                        string
-			State                       router.State
-			Seq                         int64
-			Again                       bool
-		}
-		args[0] = s.sign(store, r)
-		if err := s.run(ctx, s.take, all, &a, args...); err != nil {
-			return router.Taken{}, err
-		}
-		if len(a.Match) > 0 {
-			cand = a.Match
-			continue
-		}
-		if a.Late != "" {
-			return router.Taken{Late: a.Late}, nil
-		}
-		out := router.Taken{
-			Disposition: router.Disposition(a.D), Fate: a.Fate, Lead: a.Lead, Owner: a.Owner, CoveredBy: a.Cover, State: a.State, Seq: a.Seq, Again: a.Again,
-		}
-		if a.Owner == "" && a.Lead != "" && a.Fate == "" {
-			// Decided before: what it is now is the lead's to say.
-			f, err := s.rdb.HMGet(ctx, k.lead(a.Lead), "ow", "cb", "st").Result()
-			if err != nil {
-				return router.Taken{}, err
-			}
-			out.Owner, out.CoveredBy, out.State = text(f[0]), text(f[1]), router.State(text(f[2]))
-		}
-		return out, nil
-	}
-	return router.Taken{}, errors.New("the customer's leads kept changing: again later")
+	return strconv.FormatInt(t.UnixMilli(), 10)
 }
 
 // prints encodes prints for a script, each with the number of its shard among the keys given.

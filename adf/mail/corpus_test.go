@@ -41,14 +41,14 @@ lead: id A68617D869CEED2FD49F967E1F281DB94F1567A413A7D768798B1A1621791580 date "
 		{"cazoo-uk.txt", "dealerleads@info.cazoo.co.uk", "text/plain", `kind: text
 source: Cazoo
 lead: full "Quinn Norris" email user016@example.com phone 07845550153
-  buy new Vauxhall "Astra GTC" id BV17OSY price £4,995GBP
+  buy new Vauxhall "Astra GTC" stock BV17OSY id BV17OSY price £4,995GBP
   says "Hi, is this still available? I'm interested! Thanks\nWould you take a px with cash back? ...\nThe buyer wants to know if the vehicle has any damages.   <- Cazoo-injected canned lines; keep but mark"
   rest "Question"
 `},
 		{"nonlead-tiktok-code.txt", "register@account.tiktok.example", "text/plain", "kind: none\n"},
 		{"website-form-html-1.html", "forms@loolooauto.ca", "text/html", `kind: text
 lead: full "Avery Mercer Garner" email user192@example.com! phone +16475550117
-  buy new 2021 Tesla "Model 3 Standard Range Plus D9779"
+  buy new 2021 Tesla "Model 3 Standard Range Plus" stock D9779
   says "Just wondering if there is any accidents in this car?"
 `},
 	} {

@@ -6,22 +6,22 @@ import "strings"
 // says (see resolve). Prefixes such as "your" or "dealer" are taken off before (see lookup).
 var labels = expand(map[string]string{
 	"person": "customer|buyer|shopper|client|contact|applicant|visitor|guest|consumer|customer contact|enquirer|caller",
-	"name":   "name|full name|fullname|first and last name|first last name|contact name|complete name|nom|nom complet",
-	"first":  "first name|firstname|first|given name|forename|fname|prénom|prenom",
+	"name":   "name|full name|fullname|first and last name|first last name|contact name|complete name|nom|nom complet|nombre|nombre completo",
+	"first":  "first name|firstname|first|given name|forename|fname|prénom|prenom|primer nombre|vorname",
 	"middle": "middle name|middlename|middle|middle initial",
-	"last":   "last name|lastname|last|surname|family name|lname|nom de famille",
+	"last":   "last name|lastname|last|surname|family name|lname|nom de famille|apellido|apellidos|nachname",
 	"email": "email|e mail|email address|e mail address|emailaddress|mail|mail address|email id|preferred email|courriel|" +
-		"adresse courriel",
+		"adresse courriel|correo|correo electrónico|correo electronico",
 	"phone": "phone|telephone|tel|phone number|telephone number|phone no|telephone no|phonenumber|contact number|contact no|" +
 		"contact phone|daytime phone|day phone|evening phone|home phone|work phone|primary phone|best phone|best number|phone 1|" +
 		"téléphone|numéro de téléphone|callback number|preferred phone|preferred phone number|call back number|caller id|" +
-		"caller number|caller phone|number",
-	"cell":   "cell|cell phone|cellphone|mobile|mobile phone|mobile number|cell number|mobile no|cell phone number|mobile phone number",
-	"street": "address|street|street address|address 1|address line 1|mailing address|postal address|home address",
-	"city":   "city|town|suburb|ville",
+		"caller number|caller phone|number|teléfono|telefono|telefon|rufnummer",
+	"cell":   "cell|cell phone|cellphone|mobile|mobile phone|mobile number|cell number|mobile no|cell phone number|mobile phone number|celular|móvil|movil|handy|mobil|cellulaire",
+	"street": "address|street|street address|dirección|direccion|adresse|address 1|address line 1|mailing address|postal address|home address",
+	"city":   "city|town|suburb|ville|ciudad|ort",
 	"region": "state|province|region|county|state province|province state",
 	"postal": "zip|zip code|zipcode|postal code|postcode|post code|postal|zip postal code|zip postal|postal zip|postal zip code|" +
-		"code postal",
+		"code postal|código postal|codigo postal|plz|postleitzahl",
 	"country": "country",
 
 	"customer.id": "customer id|client id|customer number|shopper id",
@@ -29,7 +29,7 @@ var labels = expand(map[string]string{
 	"customer.comments": "comment|comments|message|messages|question|questions|note|notes|remarks|additional comments|additional information|" +
 		"additional info|comments questions|questions comments|questions or comments|comments or questions|how can we help|" +
 		"how can we help you|special requests|enquiry|inquiry|your request|what would you like to know|chat|chat transcript|" +
-		"transcript|conversation|customer said|commentaire|commentaires",
+		"transcript|conversation|customer said|commentaire|commentaires|message body|mensaje|comentario|comentarios|nachricht|kommentar",
 	"comments": "enquiry type|inquiry type|lead type|request type|type of enquiry|type of inquiry|type of request",
 	"customer.preferred": "preferred contact|preferred contact method|preferred method of contact|contact method|contact preference|" +
 		"preferred contact by|preferred means of contact|best way to contact|best way to reach you|how should we contact you|" +
@@ -44,17 +44,17 @@ var labels = expand(map[string]string{
 		"unit of interest|model of interest|advert|listing title|vehicle title|vehicle name|vehicle description|vehicle requested|" +
 		"what vehicle are you interested in|which vehicle are you interested in|what car are you interested in|" +
 		"which car are you interested in|vehicle you are interested in|vehicle interested in|listing|unit|product|product name|" +
-		"véhicule",
-	"year":         "year|model year|yr|année",
-	"make":         "make|manufacturer|brand|marque",
-	"model":        "model|model name|modèle",
+		"véhicule|vehículo|vehiculo|fahrzeug",
+	"year":         "year|model year|yr|année|año",
+	"make":         "make|manufacturer|brand|marque|marca|marke",
+	"model":        "model|model name|modèle|modelo|modell",
 	"trim":         "trim|trim level|version|derivative|variant|series",
 	"vin":          "vin|vin number|vin no|vehicle identification number",
-	"stock":        "stock|stock number|stock no|stock id|stocknumber|stk|stk number|stockno|inventaire|numéro d'inventaire",
+	"stock":        "stock|stock number|stock no|stock id|stocknumber|stk|stk number|stockno|inventaire|numéro d'inventaire|no d'inventaire|numéro de stock|no de stock",
 	"registration": "registration|registration number|reg|reg no|reg number|vrm|number plate|license plate|licence plate|plate|plate number",
 	"price": "price|listed price|asking price|list price|sale price|selling price|internet price|our price|advertised price|msrp|" +
-		"retail price|price listed|prix",
-	"odometer":     "mileage|odometer|odometer reading|kilometers|kilometres|kms|km|miles|current mileage|kilométrage",
+		"retail price|price listed|prix|precio|preis",
+	"odometer":     "mileage|odometer|odometer reading|kilometers|kilometres|kms|km|miles|current mileage|kilométrage|kilometraje|kilometerstand",
 	"condition":    "condition|new used|new or used|stock type|inventory type|vehicle condition|vehicle status",
 	"exterior":     "color|colour|exterior color|exterior colour|exterior|ext color|ext colour",
 	"interior":     "interior color|interior colour|interior|int color|int colour",

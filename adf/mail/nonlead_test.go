@@ -344,6 +344,53 @@ Subject: integration
 
 Our export has the columns adf and prospect. &amp; we call them adf; the prospects follow.
 `},
+	{"invoice of a source of leads", `From: billing@truecar.com
+To: owner@store.example
+Subject: Your statement
+
+Invoice Number: 20391
+Customer Name: Main Street Motors
+Phone: 555-010-0123
+Email: owner2@store.example
+Amount Due: $1,412.10
+Due Date: 03/20/2026
+`},
+	{"report of a source of leads", `From: reports@callrail.com
+To: owner@store.example
+Subject: Your weekly call report
+
+Calls this week: 41
+First-time callers: 17
+Source: Google Ads
+Questions? Phone: 888-555-0100
+`},
+	{"newsletter of a source of leads", `From: news@edmunds.com
+To: owner@store.example
+Subject: What shoppers want
+
+New leads from Edmunds are up 4 %. See the 2026 Toyota Camry.
+Contact us: support@edmunds.com, 888-555-0101
+Unsubscribe
+`},
+	{"text about leads without a header", "How to get more leads from CarGurus\n\nQuestions? Call 888-555-0102 or write to help@vendor.example.\n"},
+	{"missed call of a pbx", `From: pbx@store.example
+To: sales@store.example
+Subject: Missed call
+
+Caller ID: 555-010-0123
+Extension: 14
+Time: 10:11
+`},
+	{"job application", `From: jobs@board.example
+To: manager@store.example
+Subject: New applicant
+
+Applicant: Ada Lovell
+Position: Salesperson
+Phone: 555-010-0123
+Email: ada@example.com
+Resume: attached
+`},
 	{"broken html", "From: a@b.example\r\nContent-Type: text/html\r\n\r\n<table><tr><td>Name<td>Email<tr><td><a href=\"mailto:\"></a>"},
 }
 

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"cmp"
 	"strings"
 
 	"leadfloor/adf"
@@ -11,6 +12,7 @@ type record struct {
 	values map[string]string // by field, the first of each
 	rest   []string          // labelled lines without a field
 	headed bool              // a heading announced the customer
+	wanted string            // the vehicle of a sentence without a label
 }
 
 func reachable(v map[string]string) bool {
@@ -29,7 +31,7 @@ func signs(v map[string]string) bool {
 
 // leads returns the records that are leads, and how much they say.
 func (r *reader) leads() ([]adf.Prospect, int) {
-	if r.template == nil && r.against >= 2 {
+	if r.against >= 3 || r.against == 2 && r.template == nil {
 		return nil, 0
 	}
 	var list []adf.Prospect
@@ -95,11 +97,13 @@ func (r *reader) dropOthers(v map[string]string) {
 func (r *reader) prospect(rec *record) adf.Prospect {
 	v := rec.values
 	p := adf.Prospect{Status: "new", RequestDate: v["date"], Comments: v["comments"]}
-	source := r.source()
+	source := r.source(v)
 	if source != "" {
 		p.Provider.Names = []adf.Name{{Value: source, Part: "full", Type: "business"}}
 	}
-	p.Provider.Service = v["service"]
+	if p.Provider.Service = v["service"]; source == p.Provider.Service {
+		p.Provider.Service = ""
+	}
 	if v["id"] != "" {
 		p.IDs = []adf.ID{{Value: v["id"], Source: source}}
 	}
@@ -125,9 +129,15 @@ func (r *reader) prospect(rec *record) adf.Prospect {
 		p.Customer.Timeframe = &adf.Timeframe{Description: v["customer.timeframe"]}
 	}
 	if _, ok := v["vehicle"]; !ok {
-		if title := vehicleInURL(v["vehicle.url"]); title != "" && v["vehicle.make"]+v["vehicle.model"] == "" {
+		if title, stock := vehicleInURL(v["vehicle.url"]); title != "" && v["vehicle.make"]+v["vehicle.model"] == "" {
 			v["vehicle"] = title
+			if v["vehicle.stock"] == "" {
+				v["vehicle.stock"] = stock
+			}
 		}
+	}
+	if v["vehicle"]+v["vehicle.make"]+v["vehicle.model"] == "" {
+		v["vehicle"] = cmp.Or(rec.wanted, vehicleIn(v["customer.comments"]))
 	}
 	for _, prefix := range []string{"vehicle", "trade"} {
 		if car, ok := vehicle(v, prefix); ok {
@@ -148,8 +158,9 @@ func (r *reader) prospect(rec *record) adf.Prospect {
 	return p
 }
 
-// source names the provider: the template's name, else the sender's domain.
-func (r *reader) source() string {
+// source names the provider: the template's name, else the sender's domain; in a text without a header the source that it names itself, or the
+// site whose form it was.
+func (r *reader) source(v map[string]string) string {
 	if r.template != nil {
 		return r.template.Name
 	}
@@ -158,11 +169,20 @@ func (r *reader) source() string {
 			return strings.ToLower(domain)
 		}
 	}
+	if v["service"] != "" {
+		return v["service"]
+	}
+	if site := linkForm.FindStringSubmatch(v["vehicle.url"]); site != nil {
+		return strings.TrimPrefix(strings.ToLower(site[1]), "www.")
+	}
 	return ""
 }
 
 func contact(v map[string]string, prefix string) adf.Contact {
 	var c adf.Contact
+	if v[prefix+"first"] != "" && v[prefix+"last"] == "" && !strings.Contains(v[prefix+"name"], " ") && v[prefix+"name"] != v[prefix+"first"] {
+		v[prefix+"last"], v[prefix+"name"] = v[prefix+"name"], "" // where a name means the family's
+	}
 	for _, n := range [][2]string{{"name", "full"}, {"first", "first"}, {"middle", "middle"}, {"last", "last"}} {
 		if s := v[prefix+n[0]]; s != "" {
 			c.Names = append(c.Names, adf.Name{Value: s, Part: n[1], Type: "individual"})

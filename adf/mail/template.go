@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -117,6 +118,20 @@ var builtin = []Template{
 	},
 	{Name: "KBB", From: []string{"*@kbb.com", "*@*.kbb.com"}},
 	{Name: "Cars.com", From: []string{"*@cars.com", "*@*.cars.com"}},
+	{Name: "Auto Trader", From: []string{"*@autotrader.co.uk", "*@*.autotrader.co.uk"}},
+	{Name: "CARFAX", From: []string{"*@carfax.com", "*@*.carfax.com", "*@carfax.ca", "*@*.carfax.ca"}},
+	{Name: "Edmunds", From: []string{"*@edmunds.com", "*@*.edmunds.com"}},
+	{Name: "TrueCar", From: []string{"*@truecar.com", "*@*.truecar.com"}},
+	{Name: "Autolist", From: []string{"*@autolist.com", "*@*.autolist.com"}},
+	{Name: "Carsforsale.com", From: []string{"*@carsforsale.com", "*@*.carsforsale.com", "*@carsforsalemail.com", "*@*.carsforsalemail.com"}},
+	{Name: "OfferUp", From: []string{"*@messages.offerup.com"}},
+	{Name: "Gumtree", From: []string{"*@partners.gumtree.com"}},
+	{Name: "Car Dealer 5", From: []string{"*@cardealer5.co.uk"}},
+	{Name: "CallRail", From: []string{"*@callrail.com", "*@*.callrail.com"}, Channel: "phone", Labels: callLabels},
+	{Name: "CallRevu", From: []string{"*@callrevu.com", "*@*.callrevu.com"}, Channel: "phone", Labels: callLabels},
+	{Name: "CallSource", From: []string{"*@callsource.com", "*@*.callsource.com"}, Channel: "phone", Labels: callLabels},
+	{Name: "Car Wars", From: []string{"*@carwars.com", "*@*.carwars.com"}, Channel: "phone", Labels: callLabels},
+	{Name: "Marchex", From: []string{"*@marchex.com", "*@*.marchex.com"}, Channel: "phone", Labels: callLabels},
 	{
 		Name: "Cazoo", From: []string{"*@cazoo.co.uk", "*@*.cazoo.co.uk"},
 		Labels: map[string]string{"new sales lead": "vehicle", "enquiry type": "comments"},
@@ -129,6 +144,10 @@ var builtin = []Template{
 	},
 }
 
+// callLabels are those of services that give a store a telephone number for each of its advertisements.
+var callLabels = map[string]string{"caller name": "customer.name", "from": "customer.phone", "call time": "date", "start time": "date", "call start": "date",
+	"company": "vendor.name", "account": "vendor.name", "tracking number": "ignore", "target number": "ignore", "destination number": "ignore", "dialed number": "ignore"}
+
 // match returns the first template for mail from one of the senders; nil where there is none.
 func match(templates []Template, senders []string, subject string) *Template {
 	for i := range templates {
@@ -138,6 +157,42 @@ func match(templates []Template, senders []string, subject string) *Template {
 		}
 	}
 	return nil
+}
+
+// announcement is what a source calls its mail in a line such as "Lead Submission from CarGurus" or "New Autolist connection".
+var announcement = regexp.MustCompile(`(?i)\b(?:lead|inquiry|enquiry|connection|referral|submission|shopper|call)s?\b`)
+
+// announced returns the first template that a line of a text announces by its name; nil where none does. What follows a label's colon is no such line.
+func announced(templates []Template, s string) *Template {
+	n := 0
+	for line := range strings.Lines(s) {
+		if n++; n > maxLines {
+			break
+		}
+		line = strings.Trim(line, " \t\r\n*#!.>")
+		if len(line) > 80 || !announcement.MatchString(line) || strings.Contains(line, ": ") {
+			continue
+		}
+		for i := range templates {
+			t := &templates[i]
+			if names(line, t.Name) && (len(t.Subject) == 0 || anyGlob(t.Subject, line)) {
+				return t
+			}
+		}
+	}
+	return nil
+}
+
+// names reports whether a name stands in a line as words of its own.
+func names(line, name string) bool {
+	line, name = strings.ToLower(line), strings.ToLower(name)
+	i := strings.Index(line, name)
+	return name != "" && i >= 0 && (i == 0 || !isWord(line[i-1])) && (i+len(name) == len(line) || !isWord(line[i+len(name)]))
+}
+
+// isWord reports whether a byte belongs to a word, or to the name of a domain.
+func isWord(c byte) bool {
+	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '.' || c >= 0x80
 }
 
 func anyGlob(patterns []string, values ...string) bool {

@@ -70,10 +70,16 @@ func (m *Mail) readText(w *walker, templates []Template, t *Template, plain, ric
 		if of == nil && !answer {
 			of = match(templates, forwardedFrom(s), m.Header.Subject)
 		}
+		if of == nil && (len(m.Header.From) == 0 || isForward(m.Header.Subject)) {
+			of = announced(templates, s)
+		}
 		if of == nil && len(m.Header.From) == 0 {
 			of = match(templates, linkedTo(s), m.Header.Subject) // a text that was saved without its header
 		}
 		r := newReader(&m.Header, of)
+		if of == nil && strings.Contains(s, "sent from a contact form on") {
+			r.own = map[string]string{"from": "person"} // the form of WordPress writes the visitor into a line From: Ada Lovell <ada@example.com>
+		}
 		r.read(s, answer)
 		if p, score := r.leads(); score > best {
 			best = score
@@ -427,6 +433,9 @@ func (r *reader) labelled(line, next string) {
 		r.unknown(label, head, value)
 		return
 	}
+	if c := r.cur(); c.wanted == "" {
+		c.wanted = vehicleIn(line)
+	}
 	switch {
 	case r.scope == "customer" && r.cur().headed:
 		r.loose(line)
@@ -481,6 +490,9 @@ func (r *reader) field(f, scope, value string, final bool) {
 			return
 		case emailForm.MatchString(value):
 			f = "customer.email"
+			if name, _, ok := strings.Cut(value, "<"); ok && isName(name) {
+				r.set("customer.name", name)
+			}
 		case findPhone(value) != "":
 			f = "customer.phone"
 		case !isName(value):

@@ -196,3 +196,41 @@ func TestSavedText(t *testing.T) {
 		t.Errorf("Read without the header (-with +without):\n%s", diff)
 	}
 }
+
+// TestWithoutHeader reads bodies alone, as people save them: who sent them is told by the text.
+func TestWithoutHeader(t *testing.T) {
+	const who = "Name: Ada Lovell\nPhone: 555-010-0123\n"
+	for _, c := range []struct{ name, body, provider, want string }{
+		{"announced", "Lead Submission from CarGurus\n\nContact:\n" + who + "Listing:\nVehicle: 2019 Honda Civic\nSeller:\nDealer Id: 7\n\nLead Date: Sent by CarGurus on May 11, 2026 2:19:11 EDT AM.\n",
+			"CarGurus", `date "May 11, 2026 2:19:11 EDT AM" full "Ada Lovell" phone 555-010-0123`},
+		{"announced behind", who + "Vehicle: 2019 Honda Civic\n\nThis lead was brought to you by Cars.com.\n", "Cars.com", `2019 Honda "Civic"`},
+		{"announced call", "Phone Lead from CarGurus\nCaller: Ada Lovell\nFrom: (555) 010-0123\nVehicle: 2019 Honda Civic\n", "CarGurus", "channel: phone"},
+		{"tracked call", "New Call from CallRail\nCompany: Harbor Motors\nCaller Name: ADA LOVELL\nCaller Number: +15550100123\nTracking Number: +15550100199\n", "CallRail", `full "ADA LOVELL" phone +15550100123`},
+		{"source", "Source: Harbor Classifieds\n" + who + "Vehicle: 2019 Honda Civic\n", "Harbor Classifieds", `2019 Honda "Civic"`},
+		{"lead source", who + "Lead Source: Harbor Classifieds\nVehicle: 2019 Honda Civic\n", "Harbor Classifieds", `2019 Honda "Civic"`},
+		{"site", who + "Message: Is it there?\nThis form submitted at: https://www.harbor.example/listing/2021-tesla-model-3-long-range-d9779/\n", "harbor.example", `2021 Tesla "Model 3 Long Range" stock D9779`},
+		{"address without a stock number", who + "Page URL: https://harbor.example/1994-gmc-sierra-k1500\nMessage: hi\n", "harbor.example", `1994 GMC "Sierra K1500"`},
+		{"sentence", who + "Message: I am interested in your 2014 GMC Sierra 1500 SLE. Call me.\n", "", `2014 GMC "Sierra 1500 SLE"`},
+		{"sentence above", "Ada Lovell is inquiring about the 2014 Land Rover LR4 listed on your site\n" + who + "Email: ada@example.com\nComments: hi\n", "", `2014 Land Rover "LR4"`},
+		{"no vehicle in a sentence", who + "Message: I am interested in your 2014 calendar. Call me.\n", "", `says "I am interested in your 2014 calendar. Call me."`},
+		{"mentioned by the customer", who + "Comments: I saw your ad, a lead from CarGurus: is the Civic there?\n", "", `says "I saw your ad`},
+		{"plates", who + "Vehicle: 2018 (68) Ford Fiesta\nRegistration: AB68 XYZ\n", "", `2018 Ford "Fiesta" stock AB68 XYZ id AB68 XYZ`},
+		{"family's name", "Prénom : Luc\nNom : Tremblay\nCourriel : luc@example.com\nNo d'inventaire : M2210\nMessage : Disponible?\n", "", `first "Luc" last "Tremblay"`},
+		{"in Spanish", "Nombre: Juan Pérez\nTeléfono: 555-010-0123\nVehículo: 2019 Nissan Versa\nMensaje: ¿Sigue disponible?\n", "", `full "Juan Pérez" phone 555-010-0123`},
+		{"form of WordPress", "\nFrom: Ada Lovell <ada@example.com>\nSubject: Civic\n\nMessage Body:\nIs it there?\n\n--\nThis e-mail was sent from a contact form on Harbor (https://harbor.example)\n", "", `full "Ada Lovell" email ada@example.com`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := mail.Read([]byte("Content-Type: text/plain\n\n"+c.body), mail.Options{})
+			if got := summary(m); len(m.Prospects) != 1 || !strings.Contains(got, c.want) {
+				t.Fatalf("Read:\n%swant one lead with %s", got, c.want)
+			}
+			provider := ""
+			for _, n := range m.Prospects[0].Provider.Names {
+				provider = n.Value
+			}
+			if provider != c.provider {
+				t.Errorf("provider = %q, want %q", provider, c.provider)
+			}
+		})
+	}
+}

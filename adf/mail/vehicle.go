@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 
 	"leadfloor/adf"
@@ -34,6 +35,9 @@ func splitVehicle(title string, v *adf.Vehicle) {
 	year := ""
 	if len(rest) > 1 && isYear(rest[0]) {
 		year, rest = rest[0], rest[1:]
+		if len(rest) > 1 && plateForm.MatchString(rest[0]) {
+			rest = rest[1:]
+		}
 	}
 	n := makeWords(rest)
 	if n == 0 {
@@ -48,6 +52,23 @@ func splitVehicle(title string, v *adf.Vehicle) {
 		v.Status = status
 	}
 	v.Year, v.Make, v.Model = year, strings.Join(rest[:n], " "), strings.Join(model, " ")
+}
+
+// plateForm is the half-year that a British plate tells: 2018 (68) Ford.
+var plateForm = regexp.MustCompile(`^\(\d\d\)$`)
+
+// wanted finds the vehicle that a sentence says somebody is interested in, about or for; only where it begins with a year and a known make.
+var wanted = regexp.MustCompile(`(?i)\b(?:interested in|inquiring about|enquiring about|inquiry (?:on|about|for)|enquiry (?:on|about|for)|test drive)\s+(?:(?:your|the|this|a|an|my)\s+)?` +
+	`((?:(?:used|new|certified|pre-owned)\s+)*(?:19|20)\d\d\s.{2,80}?)(?:[,;!?)]|\.(?:\s|$)|\s(?:and|on|that|which|you|listed|with|for|at)\s|$)`)
+
+// vehicleIn returns the title of the vehicle that a sentence names; empty where there is none.
+func vehicleIn(s string) string {
+	for line := range strings.Lines(s) {
+		if m := wanted.FindStringSubmatch(strings.TrimSpace(line)); m != nil && isVehicle(m[1]) {
+			return m[1]
+		}
+	}
+	return ""
 }
 
 // isVehicle reports whether a line is a vehicle's title for sure: a year and a known make in front.
@@ -82,9 +103,9 @@ func statusOf(s string) string {
 	return ""
 }
 
-// vehicleInURL returns the title that a listing's address spells, such as "2021 Tesla Model 3" of .../2021-tesla-model-3/: only where
-// it begins with a year and a known make.
-func vehicleInURL(u string) string {
+// vehicleInURL returns the title that a listing's address spells, such as "2021 Tesla Model 3" of .../2021-tesla-model-3-d9779/: only where
+// it begins with a year and a known make. A stock number often stands behind it.
+func vehicleInURL(u string) (title, stock string) {
 	u, _, _ = strings.Cut(u, "?")
 	for _, segment := range strings.Split(u, "/") {
 		words := strings.FieldsFunc(segment, func(r rune) bool { return r == '-' || r == '_' || r == '+' })
@@ -101,15 +122,24 @@ func vehicleInURL(u string) string {
 			}
 			words = append([]string{words[0], words[1] + "-" + words[2]}, words[3:]...)
 		}
+		if last := len(words) - 1; last > 2 && stockForm.MatchString(words[last]) && !strings.HasSuffix(words[last], "500") { // K1500 is a model
+			stock, words = strings.ToUpper(words[last]), words[:last]
+		}
 		for i, w := range words {
-			if w[0] < 0x80 {
+			switch {
+			case strings.Contains("|bmw|byd|gmc|ktm|mg|vw|", "|"+strings.ToLower(w)+"|"):
+				words[i] = strings.ToUpper(w)
+			case w[0] < 0x80:
 				words[i] = strings.ToUpper(w[:1]) + w[1:]
 			}
 		}
-		return strings.Join(words, " ")
+		return strings.Join(words, " "), stock
 	}
-	return ""
+	return "", ""
 }
+
+// stockForm is what no model is called.
+var stockForm = regexp.MustCompile(`(?i)^(?:[a-z]{1,3}\d{4,7}[a-z]?|\d{5,8}[a-z]?)$`)
 
 // vehicle makes a vehicle of the fields under a prefix, and reports whether there is one.
 func vehicle(v map[string]string, prefix string) (adf.Vehicle, bool) {
@@ -132,6 +162,9 @@ func vehicle(v map[string]string, prefix string) (adf.Vehicle, bool) {
 	}
 	if s := get("registration"); s != "" {
 		car.IDs = []adf.ID{{Value: s, Source: "registration"}}
+		if car.Stock == "" && prefix == "vehicle" {
+			car.Stock = s // where cars are sold by their plates, they are found by them
+		}
 	}
 	if s := get("price"); s != "" {
 		car.Prices = []adf.Price{{Value: s, Type: "asking", Currency: currency(s)}}

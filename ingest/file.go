@@ -29,7 +29,7 @@ func (i *Intake) Import(ctx context.Context, store string, f File) (fate Fate, r
 		}
 	}
 	d := delivery{
-		Intake: i, cfg: cfg, feed: feed, file: &f, place: "import/" + f.Where, msg: Message{Arrived: f.Time, Raw: f.Raw, TooLarge: f.TooLarge},
+		Intake: i, cfg: cfg, feed: feed, file: &f, place: importPlace + f.Where, msg: Message{Arrived: f.Time, Raw: f.Raw, TooLarge: f.TooLarge},
 	}
 	fate, err = d.decide(ctx)
 	return fate, slices.Compact(d.reasons), err

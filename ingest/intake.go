@@ -3,7 +3,6 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,6 +29,13 @@ type Business interface {
 	Admit(ctx context.Context, store, sender, token string, at time.Time, l router.Limit) (bool, error)
 	// Now is the store's clock.
 	Now() time.Time
+
+	// What Release needs; their contracts stand at *router.Router.
+	Held(ctx context.Context, store, id string) (router.Parked, error)
+	HeldID(ctx context.Context, store, token string) (string, error)
+	BeginRelease(ctx context.Context, store, id, lead, by string) error
+	Release(ctx context.Context, store, id string, leads []string, by, actor string) error
+	Lead(ctx context.Context, id string) (*router.Lead, error)
 }
 
 // Config says what belongs where. It is replaced whole.
@@ -40,6 +46,9 @@ type Config struct {
 	Keep      time.Duration // how long a quarantined message's bytes are kept
 	// LookupTXT asks DNS for the keys of those who sign mail, as net.Resolver's method of that name; nil: this machine's resolver.
 	LookupTXT func(ctx context.Context, name string) ([]string, error)
+	// Reread reads a message from its mailbox once more, whose bytes ours knows. The error wraps ErrGone where it is no longer there; nil
+	// where mailboxes cannot be asked.
+	Reread func(ctx context.Context, p Place, arrived time.Time, ours func(raw []byte) bool) ([]byte, error)
 }
 
 // Feed is a mailbox and the stores that it feeds.
@@ -124,16 +133,14 @@ func (i *Intake) Handle(ctx context.Context, m Message) (fate Fate, err error) {
 	if !ok {
 		return "", fmt.Errorf("mailbox %q is not configured", m.Place.Mailbox)
 	}
-	d := delivery{Intake: i, cfg: cfg, feed: feed, msg: m}
-	d.place = fmt.Sprintf("%s/%d/%d", m.Place.Mailbox, m.Place.UIDValidity, m.Place.UID)
+	d := delivery{Intake: i, cfg: cfg, feed: feed, msg: m, place: m.Place.String()}
 	return d.decide(ctx)
 }
 
 // decide reads the message and says what becomes of it.
 func (d *delivery) decide(ctx context.Context) (Fate, error) {
 	feed := d.feed
-	digest := mail.Digest(d.msg.Raw)
-	d.token = hex.EncodeToString(digest[:])
+	d.token = tokenOf(d.msg.Raw)
 	if d.msg.TooLarge {
 		return d.park(ctx, feed.Store, FateQuarantined, mail.SuspectSize, "")
 	}
@@ -170,6 +177,10 @@ type delivery struct {
 
 	file    *File    // where it came as one, not from a mailbox
 	reasons []string // why parts of it are held, of a file
+
+	release *release       // where it was held and a person gives it free
+	taken   []router.Taken // its leads
+	held    int            // leads that nobody can reach
 }
 
 // read reads the message. A panic of a reader is our fault, not the message's end: it is kept for after the mend.
@@ -206,8 +217,10 @@ func frames(stack []byte) string {
 func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
 	best := FateReplay
 	for n := range r.Leads {
-		prospect := &r.Mail.Prospects[n]
-		store, ok := d.route(r.Mail, &r.Leads[n])
+		if !d.release.wants(n) {
+			continue
+		}
+		store, e, ok := d.lead(r, n)
 		if !ok {
 			fate, err := d.park(ctx, d.feed.Store, FateQuarantined, reasonUnroutable, fmt.Sprint("/", n))
 			if err != nil {
@@ -216,22 +229,28 @@ func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
 			best = better(best, fate)
 			continue
 		}
-		rules := d.cfg.Stores[store]
-		e := enquiry(prospect, rules.Locale)
 		if !e.Reachable() {
 			fate, err := d.park(ctx, store, FateQuarantined, reasonUnreachable, fmt.Sprint("/", n))
 			if err != nil {
 				return "", err
 			}
+			d.held++
 			best = better(best, fate)
 			continue
 		}
+		rules := d.cfg.Stores[store]
 		a := &router.Arrival{
 			Token: fmt.Sprintf("%s/%d", d.token, n), Place: d.place, Channel: channel(r.Mail.Channel), Source: source(r.Mail, &e),
 			Desk: rules.desk(r.Mail, &e), At: d.msg.Arrived, Enquiry: e, Message: r.Mail.Header.MessageID,
 		}
 		if d.file != nil {
 			d.file.arrive(a, r)
+		}
+		if x := d.release; x != nil {
+			a.Actor = x.actor
+			if store == x.store {
+				a.By = x.by
+			}
 		}
 		taken, err := d.business.Take(ctx, store, a)
 		if err != nil {
@@ -245,9 +264,22 @@ func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
 			best = better(best, fate)
 			continue
 		}
+		d.taken = append(d.taken, taken)
 		best = better(best, d.fateOf(taken))
 	}
 	return best, nil
+}
+
+// lead is one lead of the message as the store that it is for reads it. It is not ok where that is none of ours.
+func (d *delivery) lead(r *Reading, n int) (store string, e router.Enquiry, ok bool) {
+	store, ok = d.route(r.Mail, &r.Leads[n])
+	if !ok && d.release != nil {
+		store, ok = d.release.store, true // who gives it free there says that it is theirs
+	}
+	if !ok {
+		return "", router.Enquiry{}, false
+	}
+	return store, enquiry(&r.Mail.Prospects[n], d.cfg.Stores[store].Locale), true
 }
 
 func (d *delivery) fateOf(t router.Taken) Fate {

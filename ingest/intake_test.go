@@ -19,6 +19,7 @@ import (
 type house struct {
 	*ingest.Intake
 	t      testing.TB
+	store  *rdb.Store
 	router *router.Router
 	clock  *routertest.Clock
 	repair map[string]int
@@ -34,7 +35,8 @@ func newHouse(t testing.TB, cfg func(*ingest.Config)) *house {
 	h := &house{t: t, clock: routertest.NewClock(), repair: map[string]int{}}
 	ford, honda := routertest.Rooftop("ford", "alice", "bob"), routertest.Rooftop("honda", "carl")
 	ford.Desks = map[string]router.Desk{"service": {Owner: "sam"}}
-	h.router = router.New(rdb.New(routertest.Miniredis(t), rdb.Options{Now: h.clock.Now}), []*router.Rooftop{ford, honda})
+	h.store = rdb.New(routertest.Miniredis(t), rdb.Options{Now: h.clock.Now})
+	h.router = router.New(h.store, []*router.Rooftop{ford, honda})
 	c := ingest.Config{
 		Mailboxes: map[string]ingest.Feed{"leads": {Store: "ford", Trust: ingest.Trust{From: []string{"*@vendor.example"}}}},
 		Stores:    map[string]ingest.Rules{"ford": {Desks: []ingest.DeskRule{{Desk: "service", Match: ingest.Match{Provider: "*Service*"}}}}, "honda": {}},

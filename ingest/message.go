@@ -5,6 +5,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -32,6 +33,9 @@ type Place struct {
 	UIDValidity uint32
 	UID         uint32
 }
+
+// String is how a place is shown to people, and kept.
+func (p Place) String() string { return fmt.Sprintf("%s/%d/%d", p.Mailbox, p.UIDValidity, p.UID) }
 
 // Message is one mail as delivered.
 type Message struct {

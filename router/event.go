@@ -42,6 +42,8 @@ const (
 	KindUnsold    Kind = "unsold"    // closing time came after a show without a sale: a T.O. is owed
 	KindCorrected Kind = "corrected" // what an event told was taken back
 	KindForgotten Kind = "forgotten" // what is personal was erased
+	KindReleased  Kind = "released"  // a quarantined message was given free, and its leads taken
+	KindDiscarded Kind = "discarded" // a quarantined message was found to be none of ours
 )
 
 // An Event is one decision or one thing told. The stream of a store's events is append-only and gap-free from 1, holds no personal

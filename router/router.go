@@ -263,7 +263,7 @@ func (r *Router) Park(ctx context.Context, rooftop, token, place string, p Parke
 	if err != nil {
 		return Taken{}, err
 	}
-	p.Now, p.Token, p.Place, p.ID = r.store.Now(), h.Token(token), h.Place(place), h.short("parked", token)
+	p.Now, p.Token, p.Place, p.ID = r.store.Now(), h.Token(token), h.Place(place), h.heldID(token)
 	taken, err := r.store.Park(ctx, f.ID, &p)
 	if err := r.forget(rooftop, err); err != nil {
 		return Taken{}, fmt.Errorf("park a message at %s: %w", f.ID, err)

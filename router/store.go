@@ -42,6 +42,10 @@ type Store interface {
 	Parked(ctx context.Context, rooftop string, quarantined bool, limit int) ([]Parked, error)
 	// Decided says what was decided before under a token, if anything was, and whether it was in this place.
 	Decided(ctx context.Context, rooftop string, token, place []byte) (Taken, bool, error)
+	// Held reads a quarantined message, with its bytes where they lie here. ErrNotFound where none of that id is held.
+	Held(ctx context.Context, rooftop, id string) (Parked, error)
+	// Unpark ends that a message is held, or begins to.
+	Unpark(ctx context.Context, rooftop string, u *Unparking) (Unparked, error)
 	// Admit counts a message within its sender's limit, once for each token, and says whether there was room.
 	Admit(ctx context.Context, rooftop string, a *Admission) (bool, error)
 
@@ -243,18 +247,39 @@ type FloorPerson struct {
 
 // Parked is a message in which no lead was found, or none that could be read.
 type Parked struct {
-	ID      string        `json:"id"`
-	Now     time.Time     `json:"at"`
-	Token   []byte        `json:"-"`
-	Place   []byte        `json:"-"`
-	Fate    string        `json:"fate"` // other or quarantined
-	Reason  string        `json:"reason"`
-	Where   string        `json:"where"` // mailbox/uidvalidity/uid
-	Arrived time.Time     `json:"arrived_at"`
-	Size    int           `json:"size"`
-	Raw     []byte        `json:"-"`
-	Kept    bool          `json:"kept"` // the raw message lies in the store
-	KeepFor time.Duration `json:"-"`
+	ID      string    `json:"id"`
+	Now     time.Time `json:"at"`
+	Token   []byte    `json:"-"`
+	Place   []byte    `json:"-"`
+	Fate    string    `json:"fate"` // other or quarantined
+	Reason  string    `json:"reason"`
+	Where   string    `json:"where"` // mailbox/uidvalidity/uid
+	Arrived time.Time `json:"arrived_at"`
+	Size    int       `json:"size"`
+	Raw     []byte    `json:"-"`
+	Kept    bool      `json:"kept"` // the raw message lies in the store
+	// Releasing says that its release has begun and did not end: leads of it may have been taken.
+	Releasing bool          `json:"releasing"`
+	KeepFor   time.Duration `json:"-"`
+}
+
+// Unparking asks for the end of a quarantine.
+type Unparking struct {
+	Now       time.Time
+	ID        string
+	Kind      Kind   // KindReleased or KindDiscarded
+	Begin     bool   // the release begins: from now on the message cannot be discarded
+	Token     []byte // with Begin: what it was held under, where that is the token of a lead, which is to be taken under it
+	By, Actor string
+	Detail    map[string]string
+}
+
+// Unparked is what came of an Unparking.
+type Unparked struct {
+	Seq   int64 // the event that ended it, now or before; 0 where it has not ended
+	Again bool  // it had ended before
+	Busy  bool  // its release has begun, so it cannot be discarded
+	None  bool  // nothing is held under the id
 }
 
 // Admission asks for room within a sender's limit.

@@ -85,6 +85,23 @@ func say(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, text) // the client is gone; nobody else wants to know
 }
 
+// Release takes the leads of a held message.
+func (x documents) Release(ctx context.Context, store, message, by, actor string) (*api.Release, error) {
+	out, err := x.Intake.Release(ctx, store, message, by, actor)
+	if err != nil {
+		return nil, asFault(err)
+	}
+	return &api.Release{Taken: out.Taken, Held: out.Held}, nil
+}
+
+// asFault makes of what keeps a message held a fault of the request, as which people hear it.
+func asFault(err error) error {
+	if held := (*ingest.HeldError)(nil); errors.As(err, &held) || errors.Is(err, ingest.ErrGone) {
+		return &router.FaultError{Text: "it stays held: " + err.Error()}
+	}
+	return err
+}
+
 // documents lets the API hand ADF documents to ingest: the two packages do not know each other.
 type documents struct{ *ingest.Intake }
 

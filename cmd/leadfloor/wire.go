@@ -60,7 +60,7 @@ func (s *StoreConfig) rooftop(c *Config) *router.Rooftop {
 func (c *Config) intake() ingest.Config {
 	in := ingest.Config{
 		Mailboxes: map[string]ingest.Feed{}, Stores: map[string]ingest.Rules{}, Keep: c.Retention.Quarantined,
-		Options: mail.Options{Templates: c.Templates},
+		Options: mail.Options{Templates: c.Templates}, Reread: c.reread,
 	}
 	match := func(m MatchConfig) ingest.Match {
 		return ingest.Match{To: m.To, Vendor: m.Vendor, Provider: m.Provider}
@@ -90,6 +90,25 @@ func (c *Config) intake() ingest.Config {
 		in.Mailboxes[m.Name] = feed
 	}
 	return in
+}
+
+// reread reads a message from its mailbox once more.
+func (c *Config) reread(ctx context.Context, p ingest.Place, arrived time.Time, ours func(raw []byte) bool) ([]byte, error) {
+	for _, m := range c.feeding("") {
+		if m.Name != p.Mailbox {
+			continue
+		}
+		cfg, err := m.mailbox(false)
+		if err != nil {
+			return nil, err
+		}
+		raw, err := mailbox.Reread(ctx, cfg, p, arrived, ours)
+		if errors.Is(err, mailbox.ErrGone) {
+			return nil, fmt.Errorf("mailbox %q: %w", p.Mailbox, ingest.ErrGone)
+		}
+		return raw, err
+	}
+	return nil, ingest.ErrGone
 }
 
 func (t *TrustConfig) trust() ingest.Trust {

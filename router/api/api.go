@@ -9,6 +9,7 @@
 //	POST a lead                                x      x                       x
 //	POST events to a lead                      x      x       own (1)   x
 //	POST events to a store                     x      x                 x
+//	POST a held message's end                  x      x
 //	PUT a lead's owner                         x      x
 //	PUT somebody's floor status                x      x       own (1)
 //	log a turnover                             x      x                 x
@@ -61,6 +62,9 @@ type Router interface {
 	// Parked lists messages without a lead, newest first, those of one instant by falling id.
 	Parked(ctx context.Context, store string, quarantined bool, limit int) ([]router.Parked, error)
 
+	// Discard ends that a message is held, for a reason. A message that was released is a *router.EndedError.
+	Discard(ctx context.Context, store, message, reason, by, actor string) error
+
 	// Floor tells who is on and who is next.
 	Floor(ctx context.Context, store string) (router.FloorNow, error)
 	// SetFloor sets somebody on, off, busy or back to the schedule; a zero until leaves the end to the business.
@@ -69,12 +73,15 @@ type Router interface {
 
 var _ Router = (*router.Router)(nil)
 
-// An Intake takes in posted ADF documents.
+// An Intake takes in posted ADF documents, and messages that were held.
 type Intake interface {
 	// Document takes every prospect of an ADF document and returns what became of each, in document order. The key identifies the
 	// call: the same key at the same store gives the same answer and changes nothing. The actor is the acting token's name. An error
 	// is a *Rejected where no lead could be read, or means that nobody knows whether it happened: send it again with the same key.
 	Document(ctx context.Context, store string, adf []byte, key, actor string) ([]router.Taken, error)
+	// Release takes the leads of a held message. Repeating it gives the same leads. The error is a *router.FaultError where the message
+	// stays held, a *router.EndedError where it was discarded, wraps router.ErrNotFound, or means that nobody knows: release it again.
+	Release(ctx context.Context, store, message, by, actor string) (*Release, error)
 }
 
 // Rejected is the error of an Intake for a document that no lead could be read from.

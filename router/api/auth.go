@@ -46,6 +46,7 @@ const (
 	assign
 	forget
 	setFloor
+	endHold
 )
 
 // may is the one place that says what a role may do.

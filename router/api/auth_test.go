@@ -16,7 +16,7 @@ import (
 var roles = []string{"admin", "manager", "salesperson", "crm", "ingest", "viewer"}
 
 // matrix says for each call which roles may make it: a letter of "amsciv" for each, or a dot. The body is one that is well taken.
-// LEAD stands for a lead of main-street.
+// LEAD stands for a lead of main-street, MESSAGE for a message that it holds.
 var matrix = []struct {
 	route, may, path, body string
 }{
@@ -30,6 +30,8 @@ var matrix = []struct {
 	{"PUT /stores/{store}/floor/{person}", "am....", "/stores/main-street/floor/bob", `{"status":"busy"}`},
 	{"GET /stores/{store}/turnovers", "ams..v", "/stores/main-street/turnovers", ""},
 	{"GET /stores/{store}/messages", "ams..v", "/stores/main-street/messages", ""},
+	{"POST /stores/{store}/messages/{message}/release", "am....", "/stores/main-street/messages/m/release", `{}`},
+	{"POST /stores/{store}/messages/{message}/discard", "am....", "/stores/main-street/messages/MESSAGE/discard", `{"reason":"spam"}`},
 	{"GET /leads/{lead}", "amsc.v", "/leads/LEAD", ""},
 	{"GET /leads/{lead}/events", "amsc.v", "/leads/LEAD/events", ""},
 	{"POST /leads/{lead}/events", "amsc..", "/leads/LEAD/events", `{"kind":"attempt"}`},
@@ -45,9 +47,10 @@ func TestRoles(t *testing.T) {
 	h := newHouse(t)
 	h.intake.taken = []router.Taken{{Lead: "main-street-x", Owner: "bob", Disposition: router.DispositionNew}}
 	lead := h.enter("admin", customer(1)).ID
+	held := h.hold("m1")
 	for _, row := range matrix {
 		method, _, _ := strings.Cut(row.route, " ")
-		path := strings.ReplaceAll(row.path, "LEAD", lead)
+		path := strings.NewReplacer("LEAD", lead, "MESSAGE", held).Replace(row.path)
 		t.Run(method+" "+row.path+" "+row.body, func(t *testing.T) {
 			h.t = t
 			good := 200

@@ -94,6 +94,14 @@ func (i *intake) Document(ctx context.Context, _ string, adf []byte, key, actor 
 	return i.taken, i.err
 }
 
+func (i *intake) Release(_ context.Context, store, message, by, actor string) (*api.Release, error) {
+	i.keys, i.actor = append(i.keys, store+" "+message+" "+by), actor
+	if i.err != nil {
+		return nil, i.err
+	}
+	return &api.Release{Taken: i.taken, Held: 1}, nil
+}
+
 // answer is what a call came to.
 type answer struct {
 	t      testing.TB

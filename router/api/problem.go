@@ -70,6 +70,7 @@ func problemOf(err error) (p *problem, internal bool) {
 		large    *http.MaxBytesError
 		content  *router.FaultError
 		rejected *Rejected
+		ended    *router.EndedError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -82,6 +83,8 @@ func problemOf(err error) (p *problem, internal bool) {
 		p = refuse(http.StatusUnprocessableEntity, "%s", rejected.Error())
 		p.Diagnostics = rejected.Diagnostics
 		return p, false
+	case errors.As(err, &ended):
+		return refuse(http.StatusConflict, "%s", ended.Error()), false
 	case errors.Is(err, router.ErrNotFound):
 		return refuse(http.StatusNotFound, "nothing of that id is known here"), false
 	case errors.Is(err, router.ErrConflict):

@@ -12,6 +12,8 @@ func routes(r Router, in Intake) []route {
 		{"PUT", "/stores/{store}/floor/{person}", setFloor, putFloor(r)},
 		{"GET", "/stores/{store}/turnovers", readFloor, listTurnovers(r)},
 		{"GET", "/stores/{store}/messages", readFloor, listMessages(r)},
+		{"POST", "/stores/{store}/messages/{message}/release", endHold, releaseMessage(in)},
+		{"POST", "/stores/{store}/messages/{message}/discard", endHold, discardMessage(r)},
 		{"GET", "/leads/{lead}", readLeads, showLead(r)},
 		{"GET", "/leads/{lead}/events", readLeads, listEvents(r)},
 		{"POST", "/leads/{lead}/events", tellLead, logEvent(r)},

@@ -57,7 +57,7 @@ type Store struct {
 	memory  memory
 	broken  sync.Map // tag of a store whose keys are not what they should be -> when to look again
 
-	take, deal, put, floor, park, admit *redis.Script
+	take, deal, put, floor, park, unpark, admit *redis.Script
 }
 
 var _ router.Store = (*Store)(nil)
@@ -78,7 +78,7 @@ func New(rdb redis.UniversalClient, o Options) *Store {
 	return &Store{
 		rdb: rdb, now: o.Now, replies: o.WaitReplicas,
 		take: redis.NewScript(requestLua + lib + takeLua), deal: script(dealLua), put: script(putLua), floor: script(floorLua), park: script(parkLua),
-		admit: redis.NewScript(admitLua),
+		unpark: script(unparkLua), admit: redis.NewScript(admitLua),
 	}
 }
 

@@ -1,6 +1,7 @@
 package routertest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -693,6 +694,60 @@ var suite = map[string]func(*testing.T, benchFor){
 		Want(t, "what is held, there", decided("m1", "leads/1/9"), "quarantined again=true fate=quarantined lead=false")
 		Want(t, "what is held, elsewhere", decided("m1", "leads/2/9"), "replay again=false fate=quarantined lead=false")
 		Want(t, "a stranger", decided("m2", "leads/1/9"), "no")
+	},
+	"a quarantine ends once": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		raw := bytes.Repeat([]byte("x"), 40<<20)
+		park := func(token string) (id string, kept bool) {
+			t.Helper()
+			if _, err := b.Park(t.Context(), "main-street", token, "leads/1/"+token, router.Parked{Fate: "quarantined", Reason: "unsigned", Raw: raw, Size: len(raw), KeepFor: time.Hour}); err != nil {
+				t.Fatal(err)
+			}
+			id, err := b.HeldID(t.Context(), "main-street", token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := b.Held(t.Context(), "main-street", id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Kept != bytes.Equal(p.Raw, raw) {
+				t.Errorf("held: kept = %t with %d bytes", p.Kept, len(p.Raw))
+			}
+			return id, p.Kept
+		}
+		one, kept := park("1")
+		Want(t, "the first is kept", kept, true)
+		two, kept := park("2")
+		Want(t, "the second, over the budget", kept, false)
+		if err := b.BeginRelease(t.Context(), "main-street", one, "", ""); err != nil {
+			t.Fatal(err)
+		}
+		var begun *router.FaultError
+		if err := b.Discard(t.Context(), "main-street", one, "spam", "mia", ""); !errors.As(err, &begun) {
+			t.Errorf("discard once its release has begun: %v, want a fault", err)
+		}
+		var ended *router.EndedError
+		for range 2 {
+			if err := b.Release(t.Context(), "main-street", one, []string{"lead-1", "lead-2"}, "mia", "ops"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := b.Held(t.Context(), "main-street", one); !errors.As(err, &ended) || strings.Join(ended.Leads(), " ") != "lead-1 lead-2" || ended.Event.By != "mia" || ended.Event.Actor != "ops" {
+			t.Errorf("held when released: %v, want the release", err)
+		}
+		if err := b.Discard(t.Context(), "main-street", two, "spam", "", ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.BeginRelease(t.Context(), "main-street", two, "", ""); !errors.As(err, &ended) || ended.Event.Kind != router.KindDiscarded {
+			t.Errorf("release when discarded: %v, want that it was", err)
+		}
+		if err := b.Release(t.Context(), "main-street", "none", nil, "", ""); !errors.Is(err, router.ErrNotFound) {
+			t.Errorf("release of nothing: %v, want ErrNotFound", err)
+		}
+		Want(t, "quarantined", b.figures().Quarantined, 0)
+		_, kept = park("3")
+		Want(t, "a third, now that there is room", kept, true)
 	},
 	"senders are admitted within their limit": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice")

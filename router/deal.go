@@ -25,12 +25,12 @@ func (r *Router) Assign(ctx context.Context, id, to, reason, by, actor string) (
 	}
 	call := token()
 	return retry(ctx, func() (*Lead, error) {
-		l, err := r.store.Lead(ctx, id)
+		l, err := r.standing(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		if l.State.Closed() || !l.Personal {
-			return nil, fault("owner", "lead %s is closed as %s", id, l.State)
+			return nil, fault("owner", "lead %s is closed as %s", l.ID, l.State)
 		}
 		if l.Owner == to && l.State != Waiting {
 			if l.Picked {
@@ -40,13 +40,13 @@ func (r *Router) Assign(ctx context.Context, id, to, reason, by, actor string) (
 		}
 		now := r.store.Now()
 		if _, err := r.store.Deal(ctx, store, &Dealing{
-			Now: now, Lead: id, Version: l.Version, Kind: KindAssigned, To: to, Charge: !f.Routing.ManualTurnsFree && f.onRoster(to),
+			Now: now, Lead: l.ID, Version: l.Version, Kind: KindAssigned, To: to, Charge: !f.Routing.ManualTurnsFree && f.onRoster(to),
 			Reason: reason, By: by, Actor: actor, Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax,
 			Timers: f.redealt(l, now, false), Waited: waited(l, now).Seconds(), Bucket: f.bucket(waited(l, now)),
 		}); err != nil {
 			return nil, err
 		}
-		return r.store.Lead(ctx, id)
+		return r.store.Lead(ctx, l.ID)
 	})
 }
 

@@ -44,6 +44,8 @@ const (
 	KindForgotten Kind = "forgotten" // what is personal was erased
 	KindReleased  Kind = "released"  // a quarantined message was given free, and its leads taken
 	KindDiscarded Kind = "discarded" // a quarantined message was found to be none of ours
+	KindMerged    Kind = "merged"    // two leads were of one customer: detail into, or from, names the other
+	KindSplit     Kind = "split"     // arrivals of another customer became a lead of their own: detail into, or from, names the other
 )
 
 // An Event is one decision or one thing told. The stream of a store's events is append-only and gap-free from 1, holds no personal

@@ -21,10 +21,11 @@ import (
 //	pk            1 where the rotation takes it away no more: picked by hand, or a manager's in the end
 //	to            turnover: state|due|by|cause|outcome|reason
 //	xt xr xc      last stop of the clocks to attempt, response, contact: event|start|at|open ms|how|by
-//	n t1..tn      arrivals: at|channel|source|disposition
+//	n t1..tn      arrivals: at|channel|source|disposition; one that was moved to another lead leaves a gap
 //	q1..qn        what repetitions are recognised by: print of ids|print of content; in no event, since it is made from what is personal
 //	e<event>      evidence: kind|at|by|channel|how|outcome|reason|undone
 //	fg            1 once forgotten
+//	in            the lead that it was merged into; its arrivals, evidence and notes are there
 //	hy            1 while all its arrivals are history
 type Fields map[string]string
 
@@ -51,7 +52,7 @@ func (l *Lead) Fields() Fields {
 		"ar": millis(l.ArrivedAt), "la": millis(l.Activity),
 		"ra": millis(l.Running.Attempt), "rr": millis(l.Running.Response), "rc": millis(l.Running.Contact),
 		"mi": strings.Join(l.Missed, ","),
-		"n":  strconv.Itoa(len(l.Touches)),
+		"n":  strconv.Itoa(l.Arrivals), "in": l.Into,
 	}
 	if l.Assigned != nil {
 		f["as"] = millis(*l.Assigned)
@@ -80,8 +81,8 @@ func (l *Lead) Fields() Fields {
 			f[name] = join(strconv.FormatInt(s.Event, 10), millis(s.Started), millis(s.At), strconv.FormatInt(int64(s.OpenSeconds*1000), 10), string(s.How), s.By)
 		}
 	}
-	for i, t := range l.Touches {
-		f["t"+strconv.Itoa(i+1)] = join(millis(t.At), string(t.Channel), t.Source, string(t.Disposition))
+	for _, t := range l.Touches {
+		f["t"+strconv.Itoa(t.N)] = join(millis(t.At), string(t.Channel), t.Source, string(t.Disposition))
 	}
 	for _, e := range l.Evidence {
 		undone := ""
@@ -142,6 +143,8 @@ func LeadFromFields(store, id string, version int64, f Fields) (*Lead, error) {
 		First:    d.int("fe"),
 		Picked:   f["pk"] != "",
 		Redeals:  int(d.int("rn")),
+		Arrivals: int(d.int("n")),
+		Into:     f["in"],
 		Charged:  map[string]int64{},
 		Personal: f["fg"] == "",
 		Past:     f["hy"] != "",
@@ -168,10 +171,13 @@ func LeadFromFields(store, id string, version int64, f Fields) (*Lead, error) {
 			l.Stops[c] = st
 		}
 	}
-	for i := int64(1); i <= d.int("n"); i++ {
-		name := "t" + strconv.FormatInt(i, 10)
+	for i := 1; i <= l.Arrivals; i++ {
+		name := "t" + strconv.Itoa(i)
+		if f[name] == "" {
+			continue
+		}
 		p := d.split(name, f[name], 4)
-		l.Touches = append(l.Touches, Touch{N: int(i), At: d.millis(name, p[0]), Channel: Channel(p[1]), Source: p[2], Disposition: Disposition(p[3])})
+		l.Touches = append(l.Touches, Touch{N: i, At: d.millis(name, p[0]), Channel: Channel(p[1]), Source: p[2], Disposition: Disposition(p[3])})
 	}
 	for name, s := range f {
 		if who, ok := strings.CutPrefix(name, "c."); ok {

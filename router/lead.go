@@ -77,12 +77,16 @@ type Lead struct {
 	// DueAt is when a response to the latest enquiry is due, open hours reckoned; nil where no clock to it runs.
 	DueAt *time.Time `json:"due_at"`
 
+	// Into is the lead that it was merged into, which has all that was known of it; empty where it was not.
+	Into string `json:"merged_into,omitempty"`
+
 	First    int64            `json:"-"` // number of the event that made it
 	Version  int64            `json:"-"` // number of the last event that changed it
 	Label    string           `json:"-"` // its source as a metric label
 	Activity time.Time        `json:"-"` // the last arrival or human doing
 	Running  Running          `json:"-"`
 	Evidence []Evidence       `json:"-"` // in the order of recording
+	Arrivals int              `json:"-"` // the highest number of a touch that it ever had
 	Timers   Timers           `json:"-"`
 	Redeals  int              `json:"-"`
 	Missed   []string         `json:"-"` // who lost it by not touching it

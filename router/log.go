@@ -114,7 +114,7 @@ func (r *Router) Log(ctx context.Context, id string, e Entry) (*Lead, error) {
 		e.Token = token()
 	}
 	return retry(ctx, func() (*Lead, error) {
-		before, err := r.store.Lead(ctx, id)
+		before, err := r.standing(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (r *Router) Log(ctx context.Context, id string, e Entry) (*Lead, error) {
 		if _, err := r.store.Put(ctx, store, c); err != nil {
 			return nil, err
 		}
-		return r.store.Lead(ctx, id)
+		return r.store.Lead(ctx, before.ID)
 	})
 }
 
@@ -179,7 +179,7 @@ func (r *Router) Correct(ctx context.Context, id string, event int64, reason, by
 	}
 	call := token()
 	return retry(ctx, func() (*Lead, error) {
-		before, err := r.store.Lead(ctx, id)
+		before, err := r.standing(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -188,7 +188,7 @@ func (r *Router) Correct(ctx context.Context, id string, event int64, reason, by
 		case !before.Personal:
 			return nil, fault("event", "lead %s is forgotten", id)
 		case at < 0:
-			return nil, fault("event", "event %d told nothing of lead %s that could be taken back", event, id)
+			return nil, fault("event", "event %d told nothing of lead %s that could be taken back", event, before.ID)
 		case before.Evidence[at].Undone:
 			return before, nil
 		}
@@ -200,7 +200,7 @@ func (r *Router) Correct(ctx context.Context, id string, event int64, reason, by
 		old, l := live(before.Touches, before.Evidence), live(after.Touches, after.Evidence)
 		c := &Change{
 			Now: now, Token: call, Before: before, After: &after,
-			Event: Event{Kind: KindCorrected, At: now, Lead: id, By: by, Actor: actor, Detail: map[string]string{
+			Event: Event{Kind: KindCorrected, At: now, Lead: before.ID, By: by, Actor: actor, Detail: map[string]string{
 				"event": strconv.FormatInt(event, 10), "of": string(told.Kind), "reason": reason,
 			}},
 			Counts: map[string]int64{CountCorrections + "|" + string(told.Kind): 1},
@@ -217,7 +217,7 @@ func (r *Router) Correct(ctx context.Context, id string, event int64, reason, by
 		if _, err := r.store.Put(ctx, store, c); err != nil {
 			return nil, err
 		}
-		return r.store.Lead(ctx, id)
+		return r.store.Lead(ctx, before.ID)
 	})
 }
 

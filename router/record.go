@@ -88,6 +88,7 @@ func clip(s string, n int) string {
 // Fill puts the personal records, one for each arrival in order, into a lead: the customer with what each touch added, every vehicle once.
 func (l *Lead) Fill(records [][]byte) error {
 	l.Vehicles = []Vehicle{}
+	first := true
 	for i, b := range records {
 		if len(b) == 0 || i >= len(l.Touches) {
 			continue
@@ -101,7 +102,8 @@ func (l *Lead) Fill(records [][]byte) error {
 		if l.Touches[i].Disposition == DispositionDuplicate {
 			continue
 		}
-		if i == 0 {
+		if first {
+			first = false
 			l.Customer = rec.Enquiry.Customer
 			l.Vehicles = append(l.Vehicles, rec.Enquiry.Vehicles...)
 			continue

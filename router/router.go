@@ -390,7 +390,7 @@ func (r *Router) Find(ctx context.Context, rooftop string, ids []ID, email, phon
 func (r *Router) current(ctx context.Context, leads []string) (string, error) {
 	var open, newest *Lead
 	for _, id := range leads {
-		l, err := r.store.Lead(ctx, id)
+		l, err := r.standing(ctx, id)
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
@@ -403,7 +403,7 @@ func (r *Router) current(ctx context.Context, leads []string) (string, error) {
 		if l.State.Closed() {
 			continue
 		}
-		if open != nil {
+		if open != nil && open.ID != l.ID {
 			return "", fmt.Errorf("several open leads fit: %w", ErrConflict)
 		}
 		open = l

@@ -32,6 +32,8 @@ type Store interface {
 	Deal(ctx context.Context, rooftop string, d *Dealing) (Dealt, error)
 	// Put stores what became of a lead. It returns ErrConflict where c.Before.Version is no longer the lead's.
 	Put(ctx context.Context, rooftop string, c *Change) (seq int64, err error)
+	// Move stores what became of two leads between which arrivals moved, in one step. It returns ErrConflict where either changed meanwhile.
+	Move(ctx context.Context, rooftop string, m *Move) error
 	// Called says whether a Put with this token was carried out, within the last day.
 	Called(ctx context.Context, rooftop, token string) (bool, error)
 	// Floor admits and drops people by roster, schedule and hand, after setting what f sets, and tells who is on.
@@ -199,6 +201,17 @@ type Change struct {
 type Erasure struct {
 	Prints     []Print // every one that the lead may have
 	Tombstones []Print // those by which mail of until now is recognised, which is not taken again
+}
+
+// A Move is what becomes of two leads when arrivals of the one go to the other, with their enquiries and fingerprints.
+type Move struct {
+	Now      time.Time
+	Actor    string
+	From, To *Change     // To.Before.Version is 0 where there was no such lead
+	Touches  map[int]int // numbers that the arrivals had -> numbers that they get
+	Notes    []int64     // events whose notes go along
+	Drop     []Print     // what From is no longer found by
+	Add      []Print     // what To is found by
 }
 
 // FloorCall sets somebody on, off or busy by hand, or nothing.

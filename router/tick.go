@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -98,82 +97,6 @@ func (r *Router) fire(ctx context.Context, f *Rooftop, t Timer) error {
 		}
 	})
 	return err
-}
-
-// late is the change that a touch makes which is read after something that happened later, such as somebody's try. What became of its clocks
-// is decided by the evidence, as if it had been read in time.
-func (f *Rooftop) late(before *Lead, t *Take) *Change {
-	after := *before
-	after.Touches = append(slices.Clone(before.Touches), Touch{N: len(before.Touches) + 1, At: t.At, Channel: t.Channel, Source: t.Source, Disposition: DispositionTouch})
-	old, now := live(before.Touches, before.Evidence), live(after.Touches, after.Evidence)
-	c := &Change{Now: t.Now, Before: before, After: &after, Counts: map[string]int64{}}
-	f.follow(&after, now, t.Now)
-	f.count(c, old, now, Evidence{})
-	f.restart(c, old, now)
-	return c
-}
-
-// restart brings the deadlines and timers of a lead up to clocks that were decided anew from its arrivals: those that run since then, and
-// those that were started and stopped before anybody knew.
-func (f *Rooftop) restart(c *Change, old, now life) {
-	before, after := c.Before, c.After
-	if after.Untouched() && !before.Untouched() {
-		t := f.timers(after.Running.Attempt, c.Now)
-		after.Timers.Warn = t.Warn
-		if !after.Picked {
-			after.Timers.Reassign = t.Reassign
-		}
-		f.observe(c.Counts, HistAssignment, after.Label, max(0, c.Now.Sub(after.Running.Attempt)))
-	}
-	store := func(met bool) {
-		c.Counts[CountDue+"|"+after.Label]++
-		if !met {
-			c.Counts[CountMissed+"|"+after.Label]++
-		}
-	}
-	person := func(met bool) {
-		c.Counts[CountPersonDue+"|"+after.Owner]++
-		if !met {
-			c.Counts[CountPersonMissed+"|"+after.Owner]++
-		}
-	}
-	known := map[time.Time]bool{old.running.Response: true}
-	for _, s := range old.stops {
-		known[s.start] = known[s.start] || s.clock == ClockResponse
-	}
-	start := after.Running.Response
-	fresh := !start.IsZero() && !known[start]
-	for _, s := range now.stops {
-		if due := f.Due(s.start); s.clock == ClockResponse && !known[s.start] && !due.IsZero() {
-			store(!s.by.At.After(due))
-			person(!s.by.At.After(due))
-			fresh = true
-		}
-	}
-	if !fresh {
-		return
-	}
-	if old.running.Response.IsZero() { // deadlines of the clock that was stopped before these are settled now
-		if t := before.Timers.Due; !t.IsZero() {
-			store(before.answered(t))
-		}
-		if t := before.Timers.PersonDue; !t.IsZero() {
-			person(before.answered(t))
-		}
-		after.Timers.Due, after.Timers.PersonDue = time.Time{}, time.Time{}
-	}
-	if start.IsZero() || known[start] {
-		return
-	}
-	after.DueAt = nil
-	if due := f.Due(start); !due.IsZero() {
-		after.DueAt = &due
-		if old.running.Response.IsZero() {
-			after.Timers.Due, after.Timers.PersonDue = due, f.Due(c.Now)
-		} else if !before.Timers.Due.IsZero() { // the same clock, which started earlier
-			after.Timers.Due = due
-		}
-	}
 }
 
 // due is the change that a warning or a deadline makes.

@@ -56,7 +56,7 @@ func (s *Store) leads(ctx context.Context, store string, ids []string) ([]*route
 		}
 		rec := make([][]byte, len(l.Touches))
 		for n := range rec {
-			rec[n] = []byte(records[i].Val()["r"+strconv.Itoa(n+1)])
+			rec[n] = []byte(records[i].Val()["r"+strconv.Itoa(l.Touches[n].N)])
 		}
 		if err := l.Fill(rec); err != nil {
 			return nil, err

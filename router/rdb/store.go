@@ -44,6 +44,8 @@ var (
 	putLua string
 	//go:embed floor.lua
 	floorLua string
+	//go:embed move.lua
+	moveLua string
 	//go:embed park.lua
 	parkLua string
 )
@@ -57,7 +59,7 @@ type Store struct {
 	memory  memory
 	broken  sync.Map // tag of a store whose keys are not what they should be -> when to look again
 
-	take, deal, put, floor, park, unpark, admit *redis.Script
+	take, deal, put, move, floor, park, unpark, admit *redis.Script
 }
 
 var _ router.Store = (*Store)(nil)
@@ -77,7 +79,7 @@ func New(rdb redis.UniversalClient, o Options) *Store {
 	}
 	return &Store{
 		rdb: rdb, now: o.Now, replies: o.WaitReplicas,
-		take: redis.NewScript(requestLua + lib + takeLua), deal: script(dealLua), put: script(putLua), floor: script(floorLua), park: script(parkLua),
+		take: redis.NewScript(requestLua + lib + takeLua), deal: script(dealLua), put: script(putLua), move: script(moveLua), floor: script(floorLua), park: script(parkLua),
 		unpark: script(unparkLua), admit: redis.NewScript(admitLua),
 	}
 }
@@ -275,7 +277,7 @@ func seldom(t *router.Take, floor string, cand []string) (string, error) {
 // newborn is a new lead as far as it is known before the decision.
 func newborn(t *router.Take) router.Fields {
 	l := router.Lead{
-		Channel: t.Channel, Source: t.Source, Desk: t.Desk, ArrivedAt: t.At, Activity: t.At, Personal: true,
+		Channel: t.Channel, Source: t.Source, Desk: t.Desk, ArrivedAt: t.At, Activity: t.At, Arrivals: 1, Personal: true,
 		Running: router.Running{Attempt: t.At, Response: t.At, Contact: t.At},
 	}
 	if t.History {
@@ -298,12 +300,18 @@ func (s *Store) before(ctx context.Context, k storeKeys, letter string, again bo
 		out.Fate = string(was)
 		return out, nil
 	}
-	m, err := s.rdb.HGetAll(ctx, k.lead(id)).Result()
-	if err != nil {
-		return router.Taken{}, err
+	for range mostMerges {
+		m, err := s.rdb.HGetAll(ctx, k.lead(out.Lead)).Result()
+		if err != nil {
+			return router.Taken{}, err
+		}
+		f := unpack(m)
+		out.Owner, out.CoveredBy, out.State = f["ow"], f["cb"], router.State(f["st"])
+		if f["in"] == "" {
+			break
+		}
+		out.Lead = f["in"]
 	}
-	f := unpack(m)
-	out.Owner, out.CoveredBy, out.State = f["ow"], f["cb"], router.State(f["st"])
 	return out, nil
 }
 
@@ -339,6 +347,9 @@ func (k storeKeys) prints(all []router.Print) (prints []request, shards []string
 	}
 	return prints, shards
 }
+
+// mostMerges is how often what a lead was merged into was merged itself, as far as anybody follows.
+const mostMerges = 16
 
 // Deal gives a lead a new owner.
 func (s *Store) Deal(ctx context.Context, store string, d *router.Dealing) (router.Dealt, error) {
@@ -399,6 +410,47 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 		return 0, router.ErrConflict
 	}
 	return out.Seq, nil
+}
+
+// Move stores what became of two leads between which arrivals moved.
+func (s *Store) Move(ctx context.Context, store string, m *router.Move) error {
+	k := keysOf(store)
+	from, err := change(m.From)
+	if err != nil {
+		return err
+	}
+	to, err := change(m.To)
+	if err != nil {
+		return err
+	}
+	a, b := m.From.Before.ID, m.To.Before.ID
+	marks, records := [][2]int{}, [][2]string{}
+	for _, n := range slices.Sorted(maps.Keys(m.Touches)) {
+		marks = append(marks, [2]int{n, m.Touches[n]})
+		records = append(records, [2]string{"r" + strconv.Itoa(n), "r" + strconv.Itoa(m.Touches[n])})
+	}
+	for _, e := range m.Notes {
+		note := "x" + strconv.FormatInt(e, 10)
+		records = append(records, [2]string{note, note})
+	}
+	prints, shards := k.prints(slices.Concat(m.Drop, m.Add))
+	for i, p := range prints {
+		if i < len(m.Drop) {
+			p["drop"] = a
+		} else {
+			p["add"] = fmt.Sprint(b, ":", p["x"])
+		}
+	}
+	keys := append(append(k.base(), k.lead(a), k.personal(a), k.lead(b), k.personal(b)), shards...)
+	r := request{"now": m.Now.UnixMilli(), "actor": m.Actor, "floor": "", "catchup": 0, "from": from, "to": to, "marks": marks, "records": records, "prints": prints}
+	var out struct{ Conflict bool }
+	if err := s.run(ctx, s.move, keys, &out, s.sign(store, r)); err != nil {
+		return fmt.Errorf("move arrivals of lead %s to lead %s: %w", a, b, err)
+	}
+	if out.Conflict {
+		return router.ErrConflict
+	}
+	return nil
 }
 
 // change tells the scripts what became of a lead.
@@ -484,7 +536,10 @@ func change(c *router.Change) (request, error) {
 
 // places says where a lead stands in the sorted sets, -1 where it does not.
 func places(l *router.Lead) map[string]int64 {
-	p := map[string]int64{"a": -1, "d": -1, "w": -1, "o": -1}
+	p := map[string]int64{"a": -1, "d": -1, "w": -1, "o": -1, "l": -1}
+	if l.Arrivals > 0 || l.Into != "" {
+		p["l"] = l.ArrivedAt.UnixMilli()
+	}
 	if l.Untouched() {
 		p["a"] = l.Running.Attempt.UnixMilli()
 		if l.DueAt != nil {

@@ -132,6 +132,11 @@ func (h *history) add(e router.Event) {
 		s.kind, h.looked = kindLook, e.At
 	case router.KindCorrected:
 		s.undone, _ = strconv.ParseInt(e.Detail["event"], 10, 64) // 0 takes nothing back
+	case router.KindMerged:
+		if e.Detail["into"] == "" {
+			return
+		}
+		s.kind, s.reason = router.KindVoid, "not-a-lead" // no lead of its own, and its turns given back
 	case router.KindNote:
 		return
 	default:

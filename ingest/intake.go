@@ -295,12 +295,14 @@ func (d *delivery) fateOf(t router.Taken) Fate {
 		return FateDuplicate
 	case router.DispositionReplay:
 		return FateReplay
+	case router.DispositionExpired:
+		return FateSkipped
 	}
 	return Fate(t.Disposition) // parked before, in this very place
 }
 
 // worth orders fates by what they tell of a message that holds several leads.
-var worth = []Fate{FateReplay, FateOther, FateQuarantined, FateDuplicate, FateTouch, FateLead}
+var worth = []Fate{FateReplay, FateSkipped, FateOther, FateQuarantined, FateDuplicate, FateTouch, FateLead}
 
 func better(a, b Fate) Fate {
 	if slices.Index(worth, b) > slices.Index(worth, a) {

@@ -58,6 +58,7 @@ const (
 	DispositionTouch     Disposition = "touch"
 	DispositionDuplicate Disposition = "duplicate"
 	DispositionReplay    Disposition = "replay"
+	DispositionExpired   Disposition = "expired"   // history of longer ago than what is personal is kept: it is not taken
 	DispositionForgotten Disposition = "forgotten" // of before its customer was forgotten: it is not taken
 	DispositionHistory   Disposition = "history"   // of a touch: recorded as history; its arrival is told as new or touch
 )

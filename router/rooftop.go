@@ -21,6 +21,7 @@ type Rooftop struct {
 	Routing    Routing
 	Duplicates Duplicates
 	Sources    Sources
+	Retention  Retention
 	Relays     []string // addresses and numbers that identify nobody, beside the built-in ones
 }
 

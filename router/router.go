@@ -16,8 +16,9 @@ type Router struct {
 
 	mu       sync.RWMutex
 	rooftops map[string]*Rooftop
-	ids      []string          // in the order of the configuration
-	hashers  map[string]Hasher // of the stores opened so far
+	ids      []string             // in the order of the configuration
+	hashers  map[string]Hasher    // of the stores opened so far
+	retained map[string]time.Time // when to look next for what was kept long enough
 }
 
 // A FaultError is a request that cannot be met as it stands; its text says why and is meant for people.
@@ -39,7 +40,7 @@ func fault(field, format string, args ...any) error {
 // New makes a Router. It does not speak to the store yet: each rooftop is opened when it is first used, so that a daemon can start, and
 // say that it waits, while the store is away.
 func New(store Store, rooftops []*Rooftop) *Router {
-	r := &Router{store: store, hashers: map[string]Hasher{}}
+	r := &Router{store: store, hashers: map[string]Hasher{}, retained: map[string]time.Time{}}
 	r.Configure(rooftops)
 	return r
 }
@@ -189,6 +190,9 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 	at := a.At
 	if at.IsZero() || at.After(now) {
 		at = now
+	}
+	if keep := f.Retention.Personal; a.History && keep > 0 && now.Sub(at) > keep {
+		return Taken{Disposition: DispositionExpired}, nil
 	}
 	desk := a.Desk
 	if desk == "" {

@@ -68,6 +68,12 @@ type Store interface {
 	LeadFields(ctx context.Context, rooftop string, ids []string) ([]Fields, error)
 	// Checked notes the outcome of a verification.
 	Checked(ctx context.Context, rooftop string, at time.Time, differences int) error
+	// Sweep forgets messages without a lead that were put aside until the given instant, at most limit of them, and returns how many.
+	Sweep(ctx context.Context, rooftop string, now, until time.Time, limit int) (int, error)
+	// Aging lists at most limit leads of which what is personal may have been kept long enough, and a mark that tells how far it has come.
+	Aging(ctx context.Context, rooftop string, now time.Time, keep time.Duration, limit int) (leads []string, mark string, err error)
+	// Aged notes that the leads of a call of Aging were looked at, and when those that stay are to be looked at again.
+	Aged(ctx context.Context, rooftop string, leads []string, later map[string]time.Time, mark string) error
 	// Figures reads what the metrics show, in a number of steps that does not grow with the number of leads.
 	Figures(ctx context.Context, rooftop string) (*Figures, error)
 }

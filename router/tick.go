@@ -26,8 +26,11 @@ func (r *Router) Tick(ctx context.Context, rooftop string) (done int, err error)
 	for ctx.Err() == nil {
 		now := r.store.Now()
 		timers, err := r.store.Fallen(ctx, rooftop, now, 100)
-		if err != nil || len(timers) == 0 {
+		if err != nil {
 			return done, err
+		}
+		if len(timers) == 0 {
+			return done, r.retain(ctx, f)
 		}
 		for _, t := range timers {
 			if err := r.fire(ctx, f, t); err != nil {

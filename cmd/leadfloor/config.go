@@ -91,7 +91,7 @@ type SMTPConfig struct {
 	From     string // RFC 5322, a name is allowed
 }
 
-// RetentionConfig says how long is kept what can be erased.
+// RetentionConfig says how long is kept what can be erased; see router.Retention.
 type RetentionConfig struct {
 	Quarantined time.Duration
 	Personal    time.Duration

@@ -210,6 +210,10 @@ type replay struct {
 
 // newReplay makes the floor, which the caller closes.
 func newReplay(ctx context.Context, home *router.Rooftop, past *history) (*replay, error) {
+	// What is played again is not kept, however long ago it was.
+	floor := *home
+	floor.Retention = router.Retention{}
+	home = &floor
 	r := &replay{
 		home: home, past: past, server: miniredis.NewMiniRedis(), clock: past.start, hands: map[string]time.Time{},
 		touched: map[string]bool{}, mistold: map[string]bool{}, told: map[int64]int64{}, later: map[string][]step{},

@@ -34,7 +34,7 @@ func (c *Config) rooftops() []*router.Rooftop {
 func (s *StoreConfig) rooftop(c *Config) *router.Rooftop {
 	f := &router.Rooftop{
 		ID: s.ID, Name: s.Name, Shadow: s.Mode == modeShadow, Location: s.Location, Country: s.Country, Hours: s.Hours,
-		Desks: map[string]router.Desk{}, Routing: s.Routing, Duplicates: s.Duplicates, Sources: c.Sources,
+		Desks: map[string]router.Desk{}, Routing: s.Routing, Duplicates: s.Duplicates, Sources: c.Sources, Retention: router.Retention(c.Retention),
 	}
 	person := func(p PersonConfig) router.Person {
 		// The store's own people identify no customer.

@@ -240,6 +240,90 @@ var keeping = map[string]func(*testing.T, benchFor){
 		}
 		Want(t, "of before", b.Arrive(past(b, 1, 1)).Disposition, router.DispositionForgotten)
 	},
+	"what is personal goes when nothing has happened for long enough": func(t *testing.T, bench benchFor) {
+		const year = 365 * 24 * time.Hour
+		b := bench(t, "alice")
+		b.Home.Retention.Personal = year
+		sold, busy := b.Arrive(b.Next()).Lead, b.Arrive(b.Next()).Lead
+		b.log(sold, router.Entry{Kind: router.KindSale, Note: "wants a red one"})
+		var same []string
+		for range 130 { // more at one instant than are looked at in one go
+			same = append(same, b.Arrive(b.Next()).Lead)
+		}
+		b.Clock.Add(200 * 24 * time.Hour)
+		b.log(busy, router.Entry{Kind: router.KindContact})
+		young := b.Arrive(b.Next()).Lead
+		b.Clock.Add(166 * 24 * time.Hour)
+		b.tick()
+		gone := func(ids ...string) (n int) {
+			for _, id := range ids {
+				if !b.lead(id).Personal {
+					n++
+				}
+			}
+			return n
+		}
+		if n := gone(append(same, sold)...); n < 49 || n > 50 { // of the fifty one may be the busy one
+			t.Errorf("erased at a time: %d, want 50", n)
+		}
+		for range 3 {
+			b.Clock.Add(time.Second)
+			b.tick()
+		}
+		Want(t, "all in the end", gone(append(same, sold)...), 131)
+		Want(t, "in use and young", gone(busy, young), 0)
+		Want(t, "state of the sold", b.lead(sold).State, router.Sold)
+		Want(t, "notes", len(b.lead(sold).Notes), 0)
+		f := b.figures()
+		Want(t, "sold", f.Counts["sold|autotrader"], 1)
+		Want(t, "received", f.Counts["recv|autotrader"], 133)
+		b.Clock.Add(200 * 24 * time.Hour)
+		b.tick()
+		Want(t, "in use until then", gone(busy, young), 2)
+		e := b.why(busy)
+		Want(t, "reason", e[len(e)-1].Detail["reason"], "retention")
+		Want(t, "history of too long ago", b.Arrive(past(b, 1, 370)).Disposition, router.DispositionExpired)
+		Want(t, "who writes again", b.Arrive(writes(b, 1)).Disposition, router.DispositionNew)
+	},
+	"a longer retention looks again": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		b.Home.Retention.Personal = 24 * time.Hour
+		b.Arrive(b.Next())
+		b.Clock.Add(25 * time.Hour)
+		b.tick()
+		b.Home.Retention.Personal = 100 * 24 * time.Hour
+		old := b.Arrive(past(b, 7, 90)).Lead
+		b.Clock.Add(11 * 24 * time.Hour)
+		b.tick()
+		Want(t, "personal", b.lead(old).Personal, false)
+	},
+	"what is quarantined goes by itself": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		b.Home.Retention.Quarantined = 24 * time.Hour
+		for n, fate := range []string{"quarantined", "other", "quarantined"} {
+			if n == 2 {
+				b.Clock.Add(20 * time.Hour)
+			}
+			p := router.Parked{Fate: fate, Reason: "unreachable", Raw: []byte("x"), KeepFor: 1000 * time.Hour}
+			if _, err := b.Park(t.Context(), b.Home.ID, fmt.Sprint("m", n), fmt.Sprint("leads/1/", n), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		count := func(quarantined bool) int {
+			all, err := b.Parked(t.Context(), b.Home.ID, quarantined, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(all)
+		}
+		b.tick()
+		Want(t, "at first", count(true)+count(false), 3)
+		b.Clock.Add(5 * time.Hour)
+		b.tick()
+		Want(t, "quarantined", count(true), 1)
+		Want(t, "other", count(false), 0)
+		Want(t, "gauge", b.figures().Quarantined, 1)
+	},
 }
 
 func (b *Bench) why(id string) []router.Event {

@@ -49,6 +49,8 @@ type Config struct {
 	// Reread reads a message from its mailbox once more, whose bytes ours knows. The error wraps ErrGone where it is no longer there; nil
 	// where mailboxes cannot be asked.
 	Reread func(ctx context.Context, p Place, arrived time.Time, ours func(raw []byte) bool) ([]byte, error)
+	// Apart reads the messages that are Apart; nil: they are read as all others.
+	Apart Apart
 }
 
 // Feed is a mailbox and the stores that it feeds.
@@ -124,6 +126,7 @@ const (
 	reasonUnroutable  = "no-route"        // for none of the stores of its mailbox
 	reasonForgotten   = "forgotten"       // of before its customer was forgotten
 	reasonPanic       = "reader-panicked" // our fault; the message is kept to be read again after a mend
+	reasonDied        = "reader-died"     // the same, where it took a whole process with it
 )
 
 // Handle decides one message.
@@ -144,7 +147,10 @@ func (d *delivery) decide(ctx context.Context) (Fate, error) {
 	if d.msg.TooLarge {
 		return d.park(ctx, feed.Store, FateQuarantined, mail.SuspectSize, "")
 	}
-	r, fault := d.read()
+	r, fault, err := d.read(ctx)
+	if err != nil {
+		return "", err
+	}
 	if fault != "" {
 		return d.park(ctx, feed.Store, FateQuarantined, fault, "")
 	}
@@ -175,6 +181,8 @@ type delivery struct {
 	msg          Message
 	token, place string
 
+	apart *apartAnswer // what the process of its own said, where it was read in one
+
 	file    *File    // where it came as one, not from a mailbox
 	reasons []string // why parts of it are held, of a file
 
@@ -184,16 +192,19 @@ type delivery struct {
 }
 
 // read reads the message. A panic of a reader is our fault, not the message's end: it is kept for after the mend.
-func (d *delivery) read() (r *Reading, fault string) {
+func (d *delivery) read(ctx context.Context) (r *Reading, fault string, err error) {
 	defer func() {
 		if recover() != nil {
-			r, fault = nil, d.panicked()
+			r, fault, err = nil, d.panicked(), nil
 		}
 	}()
-	if d.file != nil {
-		return ReadFile(d.msg.Raw, d.cfg.Options, Locale{}), ""
+	switch {
+	case d.file != nil:
+		return ReadFile(d.msg.Raw, d.cfg.Options, Locale{}), "", nil
+	case d.msg.Apart && d.cfg.Apart != nil:
+		return d.readApart(ctx)
 	}
-	return Read(d.msg.Raw, d.cfg.Options, Locale{}), ""
+	return Read(d.msg.Raw, d.cfg.Options, Locale{}), "", nil
 }
 
 // panicked tells of a panic in whoever calls it deferred. The value of a panic may quote the message, so only where it happened is told.

@@ -44,6 +44,9 @@ type Message struct {
 	Raw     []byte
 	// TooLarge says that the mail is over the size limit and Raw holds at most its beginning.
 	TooLarge bool
+	// Apart says that it was in hand each time when several processes ended without a word. Maybe it was their end: it is to
+	// be read in a process of its own.
+	Apart bool
 }
 
 // ErrLater says that a message cannot be decided yet for a reason of its own, such as a DNS that does not answer for its sender. Others can.

@@ -96,7 +96,11 @@ func (i *Intake) giveFree(ctx context.Context, store, id, by, actor string) (*Re
 		return nil, fmt.Errorf("message %q: %w", id, ErrGone)
 	}
 	d.token = tokenOf(d.msg.Raw)
-	r, why := d.read()
+	d.msg.Apart = p.Reason == reasonDied
+	r, why, err := d.read(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if why == "" {
 		why = d.barren(r)
 	}

@@ -92,7 +92,11 @@ func (d *delivery) doubt(ctx context.Context) (doubt string, err error) {
 		}
 	}()
 	t := &d.feed.Trust
-	doubt = mail.Doubt(ctx, d.msg.Raw, t.Server, d.keys)
+	if d.apart != nil {
+		doubt = d.apart.Doubt
+	} else {
+		doubt = mail.Doubt(ctx, d.msg.Raw, t.Server, d.keys)
+	}
 	if doubt == mail.DoubtUnchecked && t.Authentication == Require {
 		now := d.business.Now()
 		d.since.CompareAndSwap(0, now.UnixMilli())

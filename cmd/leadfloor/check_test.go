@@ -33,7 +33,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asCommand) != "" {
+	if how := os.Getenv(asVictim); how != "" {
+		victim(how)
+	}
+	if os.Getenv(asCommand) != "" || len(os.Args) > 1 && os.Args[1] == "read-apart" {
 		main()
 	}
 	quietRedis(slog.New(slog.DiscardHandler))

@@ -31,7 +31,7 @@ func TestExamples(t *testing.T) {
 			}
 		})
 		for _, sub := range cmd.Commands() {
-			if sub.Name() != "help" && sub.Name() != "completion" { // cobra's own
+			if sub.Name() != "help" && sub.Name() != "completion" && !sub.Hidden { // cobra's own
 				walk(sub)
 			}
 		}

@@ -87,6 +87,7 @@ func newRootCmd(e *env) *cobra.Command {
 		newVerifyCmd(e),
 		newSimulateCmd(e),
 		newDemoCmd(e),
+		newReadApartCmd(e),
 	)
 	return root
 }

@@ -60,7 +60,7 @@ func (s *StoreConfig) rooftop(c *Config) *router.Rooftop {
 func (c *Config) intake() ingest.Config {
 	in := ingest.Config{
 		Mailboxes: map[string]ingest.Feed{}, Stores: map[string]ingest.Rules{}, Keep: c.Retention.Quarantined,
-		Options: mail.Options{Templates: c.Templates}, Reread: c.reread,
+		Options: mail.Options{Templates: c.Templates}, Reread: c.reread, Apart: readApart,
 	}
 	match := func(m MatchConfig) ingest.Match {
 		return ingest.Match{To: m.To, Vendor: m.Vendor, Provider: m.Provider}
@@ -196,6 +196,18 @@ func (l ledger) Settled(ctx context.Context, name string, validity uint32) ([]ma
 func (l ledger) Life(ctx context.Context, name string) (mailbox.Life, error) {
 	now, last, sound, err := l.Ledger.Life(ctx, name)
 	return mailbox.Life{Now: now, Last: last, Sound: sound}, err
+}
+
+func (l ledger) Unfinished(ctx context.Context, name, holder string) (map[ingest.Place]int, error) {
+	tries, err := l.Ledger.Unfinished(ctx, name, holder)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[ingest.Place]int, len(tries))
+	for a, n := range tries {
+		all[ingest.Place{Mailbox: name, UIDValidity: a.UIDValidity, UID: a.UID}] = n
+	}
+	return all, nil
 }
 
 func (l ledger) Settle(ctx context.Context, name string, fence int64, validity uint32, entries []mailbox.Entry) error {

@@ -34,7 +34,7 @@ type place struct {
 type trouble struct {
 	times int
 	next  time.Time // zero: at once
-	alone bool      // a connection broke over it, maybe: it is asked for alone
+	alone bool      // a connection or a process broke over it, maybe: it is asked for alone
 	head  bool      // it is larger than it says: only its beginning is asked for
 }
 
@@ -189,12 +189,17 @@ func (b *book) later(uid uint32) {
 	b.troubles[uid] = t
 }
 
+// isolate has a message asked for alone from now on.
+func (b *book) isolate(uid uint32) {
+	t := b.troubles[uid]
+	t.alone = true
+	b.troubles[uid] = t
+}
+
 // suspect has messages asked for alone from now on: one of them may be what broke the connection.
 func (b *book) suspect(uids []uint32) {
 	for _, uid := range uids {
-		t := b.troubles[uid]
-		t.alone = true
-		b.troubles[uid] = t
+		b.isolate(uid)
 	}
 	if len(uids) == 1 {
 		b.later(uids[0])

@@ -23,6 +23,8 @@ const (
 	batchBytes = 16 << 20
 	// settleEvery bounds how long decisions wait for their batch before they go to the ledger.
 	settleEvery = time.Second
+	// maxTries is how often a message may be in hand when the process ends, until it is read apart.
+	maxTries = 3
 	// storeDown is how many messages in a row the handler must fail on before the fault is not theirs.
 	storeDown = 3
 )
@@ -70,6 +72,8 @@ func (k *keeper) drain(ctx context.Context, s *session) error {
 				return err
 			}
 		}
+		// What may have been the end of others comes last.
+		slices.SortStableFunc(alone, func(a, b uint32) int { return cmp.Compare(k.tries[k.place(a)], k.tries[k.place(b)]) })
 		for chunk := range slices.Chunk(alone, 1) {
 			if err := k.reconcile(ctx, s, chunk); err != nil {
 				return err
@@ -289,6 +293,21 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 		open, began = nil, time.Now()
 		return k.settle(ctx, batch, metas)
 	}
+	var hand []uint32
+	for _, b := range bodies {
+		if p, ok := k.book.places[b.uid]; !ok || p.doubt {
+			hand = append(hand, b.uid)
+		}
+	}
+	if err := k.begin(ctx, k.book.uidValidity, hand); err != nil {
+		return nil, err
+	}
+	decided := 0
+	defer func() {
+		if decided < len(hand) {
+			k.finish(ctx)
+		}
+	}()
 	for _, b := range bodies {
 		if ctx.Err() != nil {
 			break
@@ -309,10 +328,11 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 			}
 		}
 		msg := ingest.Message{
-			Place:    ingest.Place{Mailbox: k.cfg.Name, UIDValidity: k.book.uidValidity, UID: b.uid},
+			Place:    k.place(b.uid),
 			Arrived:  b.date,
 			Raw:      b.raw,
 			TooLarge: k.head(m),
+			Apart:    k.tries[k.place(b.uid)] >= maxTries,
 		}
 		if msg.Arrived.IsZero() {
 			msg.Arrived = k.now()
@@ -333,6 +353,7 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 			continue
 		}
 		clear(k.failing)
+		decided++
 		e.Fate = fate
 		if e.Anew {
 			k.review.asked++
@@ -355,6 +376,31 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 		return nil, err
 	}
 	return done, nil
+}
+
+func (k *keeper) place(uid uint32) ingest.Place {
+	return ingest.Place{Mailbox: k.cfg.Name, UIDValidity: k.book.uidValidity, UID: uid}
+}
+
+// begin notes what is in hand, for whoever comes after should this process end over it. What is settled needs no taking back.
+func (k *keeper) begin(ctx context.Context, uidValidity uint32, uids []uint32) error {
+	if len(uids) == 0 {
+		return nil
+	}
+	bctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if err := k.ledger.Begin(bctx, k.cfg.Name, k.holder, uidValidity, uids); err != nil {
+		return failf(ReasonStore, "note %d messages in hand: %w", len(uids), err)
+	}
+	return nil
+}
+
+// finish notes that nothing is in hand, where something was not decided and lived to tell.
+func (k *keeper) finish(ctx context.Context) {
+	bctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	// Where this fails too a later process may read some messages more carefully than they need.
+	_ = k.ledger.Begin(bctx, k.cfg.Name, k.holder, 0, nil)
 }
 
 // decide calls the handler. A message in hand is finished when the daemon is told to leave, within bounds.

@@ -29,6 +29,12 @@ type Ledger interface {
 	Life(ctx context.Context, mailbox string) (Life, error)
 	// GoneOver notes that the mailbox was gone over in this life, and that the ledger is whole until now.
 	GoneOver(ctx context.Context, mailbox, life string) error
+	// Begin notes that holder has these messages in hand, in the place of what it noted before; none: nothing. It is no
+	// decision, so it has no fence.
+	Begin(ctx context.Context, mailbox, holder string, uidvalidity uint32, uids []uint32) error
+	// Unfinished counts for each message how many holders had it in hand and were heard of no more, but for this holder
+	// itself. It may hold messages that were settled since, and forgets one after a week.
+	Unfinished(ctx context.Context, mailbox, holder string) (map[ingest.Place]int, error)
 	// Settle writes the entries, once for each (uidvalidity, UID): where the place has one already, the first stands and
 	// the new one is dropped without an error, unless it is Anew and then takes its place. If a Claim has given a fence higher than this one, nothing is written and
 	// the error is ErrFenced. The ledger keeps no reference to entries.

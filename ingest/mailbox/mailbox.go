@@ -171,8 +171,9 @@ type keeper struct {
 	listed  uint32 // how many messages the last search found
 	highest uint32 // the highest UID among them
 
-	failing map[uint32]struct{} // what the handler could not decide since it last could
-	warned  map[string]bool     // what was warned of in this session
+	tries   map[ingest.Place]int // what was in hand, how often, when its holder ended
+	failing map[uint32]struct{}  // what the handler could not decide since it last could
+	warned  map[string]bool      // what was warned of in this session
 }
 
 // errRenew ends a session on which nothing is wrong, before the server ends it with its token.
@@ -241,6 +242,9 @@ func (k *keeper) prepare(ctx context.Context, s *session) error {
 		if err != nil {
 			return failf(ReasonStore, "ask for first sight: %w", err)
 		}
+		if k.tries, err = k.ledger.Unfinished(lctx, k.cfg.Name, k.holder); err != nil {
+			return failf(ReasonStore, "ask what was left unfinished: %w", err)
+		}
 		k.first, k.cut, k.dated = at, k.cfg.Start.cut(at), true
 		if err := k.beginReview(lctx); err != nil {
 			return err
@@ -261,6 +265,11 @@ func (k *keeper) prepare(ctx context.Context, s *session) error {
 			return err
 		}
 		k.book.load(s.uidValidity, entries, present)
+		for p := range k.tries {
+			if p.UIDValidity == s.uidValidity {
+				k.book.isolate(p.UID)
+			}
+		}
 		if k.review != nil {
 			k.book.doubt(k.review.since)
 		}

@@ -92,7 +92,12 @@ func (r *rig) run(t testing.TB) (stop func()) {
 
 func (r *rig) runWith(t testing.TB, h ingest.Handler) (stop func()) {
 	t.Helper()
-	m, err := mailbox.New(r.cfg, h, r.ledger, r.observer, slog.New(slog.NewTextHandler(r.log, nil)), time.Now)
+	return r.runOn(t, h, r.ledger)
+}
+
+func (r *rig) runOn(t testing.TB, h ingest.Handler, l mailbox.Ledger) (stop func()) {
+	t.Helper()
+	m, err := mailbox.New(r.cfg, h, l, r.observer, slog.New(slog.NewTextHandler(r.log, nil)), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

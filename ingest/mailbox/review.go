@@ -104,7 +104,7 @@ func (k *keeper) reviewFolder(ctx context.Context, folder string) error {
 	cfg := k.cfg
 	cfg.Folder = folder
 	s, err := open(ctx, cfg, k.dial, true)
-	if refused(err) && reasonOf(err) != ReasonAuth {
+	if refused(err) && asFailure(err).reason != ReasonAuth {
 		return nil // it does not exist yet
 	}
 	if err != nil {
@@ -221,8 +221,13 @@ func (k *keeper) ask(ctx context.Context, s *session, b body, head bool) (Entry,
 	if msg.Arrived.IsZero() {
 		msg.Arrived = k.now()
 	}
+	msg.Apart = k.tries[msg.Place] >= maxTries
+	if err := k.begin(ctx, s.uidValidity, []uint32{b.uid}); err != nil {
+		return Entry{}, err
+	}
 	fate, err := k.decide(ctx, msg)
 	if err != nil {
+		k.finish(ctx)
 		return Entry{}, failf(ReasonStore, "decide uid %d: %w", b.uid, err)
 	}
 	k.review.asked++

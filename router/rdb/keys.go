@@ -32,6 +32,8 @@ import "strings"
 //	lf:{STORE}:raw:ID  string  a quarantined message's bytes; expires
 //	lf:{STORE}:kept    zset    message|bytes -> expiry in ms, of the raw messages that lie here
 //	lf:{mb:MAILBOX}:lease  hash    holder, fence, until; life in which the mailbox was gone over, sound (until when its ledger is known to be whole)
+//	lf:{mb:MAILBOX}:hand   string  holder, UIDVALIDITY and UIDs of what it has in hand; expires in a week
+//	lf:{mb:MAILBOX}:tries  hash    UIDVALIDITY/UID -> how many holders ended with it in hand; expires in a week
 //	lf:{mb:MAILBOX}:first  string  first sight in ms
 //	lf:{mb:MAILBOX}:vals   set     every UIDVALIDITY seen
 //	lf:{mb:MAILBOX}:uids:V set     shards of the ledger under UIDVALIDITY V

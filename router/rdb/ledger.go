@@ -145,6 +145,67 @@ func decodePlace(uid, v string) (Place, error) {
 	return p, nil
 }
 
+// An Attempt is a message that a holder had in hand.
+type Attempt struct{ UIDValidity, UID uint32 }
+
+// triesFor is how long it is remembered that a message was in hand at a holder's end.
+const triesFor = 7 * 24 * time.Hour
+
+// Begin notes that holder has these messages in hand and no others.
+func (l *Ledger) Begin(ctx context.Context, mailbox, holder string, validity uint32, uids []uint32) error {
+	key := mailboxOf(mailbox).is("hand")
+	var err error
+	if len(uids) == 0 {
+		err = l.store.rdb.Del(ctx, key).Err()
+	} else {
+		v := fmt.Appendf(nil, "%s %d", holder, validity)
+		for _, uid := range uids {
+			v = strconv.AppendUint(append(v, ' '), uint64(uid), 10)
+		}
+		err = l.store.rdb.Set(ctx, key, v, triesFor).Err()
+	}
+	if err != nil {
+		return fmt.Errorf("note what is in hand of mailbox %s: %w", mailbox, err)
+	}
+	return nil
+}
+
+// Unfinished counts how many holders ended with a message in hand, this one left out.
+func (l *Ledger) Unfinished(ctx context.Context, mailbox, holder string) (map[Attempt]int, error) {
+	k := mailboxOf(mailbox)
+	fault := func(err error) error {
+		return fmt.Errorf("read what was in hand of mailbox %s: %w", mailbox, err)
+	}
+	v, err := l.store.rdb.Get(ctx, k.is("hand")).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fault(err)
+	}
+	var tries *redis.MapStringStringCmd
+	_, err = l.store.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		if f := strings.Fields(v); len(f) > 2 && f[0] != holder {
+			for _, uid := range f[2:] {
+				p.HIncrBy(ctx, k.is("tries"), f[1]+"/"+uid, 1)
+			}
+			p.Expire(ctx, k.is("tries"), triesFor)
+		}
+		p.Del(ctx, k.is("hand"))
+		tries = p.HGetAll(ctx, k.is("tries"))
+		return nil
+	})
+	if err != nil {
+		return nil, fault(err)
+	}
+	all := make(map[Attempt]int, len(tries.Val()))
+	for place, n := range tries.Val() {
+		var a Attempt
+		if _, err := fmt.Sscanf(place, "%d/%d", &a.UIDValidity, &a.UID); err != nil {
+			return nil, fault(fmt.Errorf("place %q", place))
+		}
+		all[a] = int(number(n))
+	}
+	return all, nil
+}
+
 // Life is Store.Life and, of this mailbox, the life in which it was gone over last and until when its ledger was then known to be whole.
 func (l *Ledger) Life(ctx context.Context, mailbox string) (life, gone string, sound time.Time, err error) {
 	v, err := l.store.rdb.HMGet(ctx, mailboxOf(mailbox).is("lease"), "life", "sound").Result()

@@ -82,6 +82,35 @@ func testLedger(t *testing.T, c *redis.Client) {
 		t.Errorf("account (-want +got):\n%s", d)
 	}
 
+	unfinished := func(holder string, want map[rdb.Attempt]int) {
+		t.Helper()
+		got, err := l.Unfinished(ctx, "leads", holder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := gocmp.Diff(want, got); d != "" {
+			t.Errorf("unfinished (-want +got):\n%s", d)
+		}
+	}
+	begin := func(holder string, uids ...uint32) {
+		t.Helper()
+		if err := l.Begin(ctx, "leads", holder, 9, uids); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unfinished("a", map[rdb.Attempt]int{})
+	begin("a", 7, 4_000_000_000)
+	unfinished("b", map[rdb.Attempt]int{{9, 7}: 1, {9, 4_000_000_000}: 1})
+	unfinished("b", map[rdb.Attempt]int{{9, 7}: 1, {9, 4_000_000_000}: 1})
+	begin("a", 8)
+	begin("a", 7)
+	unfinished("b", map[rdb.Attempt]int{{9, 7}: 2, {9, 4_000_000_000}: 1})
+	begin("a", 7)
+	unfinished("a", map[rdb.Attempt]int{{9, 7}: 2, {9, 4_000_000_000}: 1}) // it lives to tell
+	begin("a", 7)
+	begin("a")
+	unfinished("b", map[rdb.Attempt]int{{9, 7}: 2, {9, 4_000_000_000}: 1})
+
 	first, err := l.FirstSight(ctx, "leads", clock.Now())
 	if err != nil {
 		t.Fatal(err)

@@ -35,6 +35,9 @@ type ledgerBox struct {
 	first   time.Time
 	life    mailbox.Life
 	entries map[uint32]map[uint32]mailbox.Entry
+	busy    string // who has in hand
+	hand    []ingest.Place
+	tries   map[ingest.Place]int
 }
 
 // NewLedger makes an empty Ledger.
@@ -116,6 +119,41 @@ func (l *Ledger) FirstSight(ctx context.Context, name string, now time.Time) (ti
 		b.first = now
 	}
 	return b.first, err
+}
+
+// Begin implements mailbox.Ledger.
+func (l *Ledger) Begin(ctx context.Context, name, holder string, uidvalidity uint32, uids []uint32) error {
+	err := l.lock(ctx)
+	defer l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	b := l.box(name)
+	b.busy, b.hand = holder, nil
+	for _, uid := range uids {
+		b.hand = append(b.hand, ingest.Place{Mailbox: name, UIDValidity: uidvalidity, UID: uid})
+	}
+	return nil
+}
+
+// Unfinished implements mailbox.Ledger.
+func (l *Ledger) Unfinished(ctx context.Context, name, holder string) (map[ingest.Place]int, error) {
+	err := l.lock(ctx)
+	defer l.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	b := l.box(name)
+	if b.tries == nil {
+		b.tries = make(map[ingest.Place]int)
+	}
+	if b.busy != holder {
+		for _, p := range b.hand {
+			b.tries[p]++
+		}
+	}
+	b.hand = nil
+	return maps.Clone(b.tries), nil
 }
 
 // Settled implements mailbox.Ledger.

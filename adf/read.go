@@ -451,6 +451,12 @@ func (r *reader) leaf(id int32) string {
 		return r.save(trim(r.src[n.start:n.end]))
 	}
 	r.checkNames(id)
+	return r.inside(id)
+}
+
+// inside returns the text of an element whose names have been checked.
+func (r *reader) inside(id int32) string {
+	n := r.nodes.at(id)
 	if n.flags&hasNodes != 0 {
 		for c := n.first; c != 0; c = r.nodes.at(c).next {
 			if e := r.nodes.at(c).element; !e.special() {

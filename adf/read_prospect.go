@@ -276,7 +276,7 @@ func (r *reader) name(names []Name, id int32) []Name {
 		parts = parts || r.nodes.at(c).element == elPart
 	}
 	if !parts {
-		if v.Value = r.leaf(id); v.Value != "" {
+		if v.Value = r.inside(id); v.Value != "" {
 			names = append(names, v)
 		}
 		return names

@@ -123,15 +123,15 @@ func (p *parser) clean(b *strings.Builder, start, end, id int32) {
 	s := p.src[min(start, end):end]
 	done := 0
 	for i := 0; i < len(s); {
-		if i+8 <= len(s) && odd(word(s[i:])) == 0 {
-			i += 8
-			continue
+		if i+8 <= len(s) {
+			k := first(odd(word(s[i:])))
+			if i += k; k == 8 {
+				continue
+			}
 		}
-		for i < len(s) && class[s[i]]&classDirty == 0 {
+		if class[s[i]]&classDirty == 0 {
 			i++
-		}
-		if i == len(s) {
-			break
+			continue
 		}
 		n := dirtyLen(s[i:])
 		if n == 0 {

@@ -11,7 +11,7 @@ var errDate = errors.New("parse date: in no known form")
 
 // ParseDate reads a date as ADF documents have it: both forms of the specification (20000330T153020-0800 and 2000-03-30T15:30:20-08:00), other
 // forms of ISO 8601 with a blank for the T, one-digit hours, fractions, Z, without seconds or time, and those that templates print, such as
-// 06/20/2012 01:09PM PST, June 20, 2012, 1:09 pm or Wed, 20 Jun 2012 13:09:00 -0700. Of two numbers before a slash the first is the month unless
+// 06/20/2012 01:09PM PST, May 11, 2026 2:19:11 EDT AM or Wed, 20 Jun 2012 13:09:00 -0700. Of two numbers before a slash the first is the month unless
 // it cannot be one.
 //
 // Where the text names no zone, zoned is false and t holds the wall time in UTC: the caller knows whose wall it was. A date without a time is its

@@ -12,7 +12,7 @@
 //
 // How a document is read: its bytes become UTF-8 (charset.go); one pass finds the elements without building more than a table of offsets (scan.go,
 // attr.go); where tags do not match, a second pass takes them by what ADF lets one expect (mend.go); then the table is mapped to the model (read.go,
-// read_prospect.go, read_vehicle.go), which decodes text only where it is needed (text.go). schema.go holds what ADF 1.0 allows, diagnostic.go every
+// read_prospect.go, read_vehicle.go), which copies and decodes only the text that is kept (text.go). schema.go holds what ADF 1.0 allows, diagnostic.go every
 // code that a Diagnostic can have.
 //
 // Values are kept as they were written: phones are not normalised, amounts are not numbers, and dates are text, which ParseDate reads.

@@ -210,7 +210,7 @@ type Provider struct {
 
 // Element is one that ADF 1.0 does not know, or not at this place, kept whole.
 type Element struct {
-	Name     string // as written, without prefix; empty for text that stood between elements
+	Name     string // as written, without prefix, _ for what XML has in no name; empty for text that stood between elements
 	Attrs    []Attr
 	Text     string // its character data
 	Children []Element

@@ -500,7 +500,7 @@ func (r *reader) among(id int32, v string, allowed []string) {
 // element keeps an element whole.
 func (r *reader) element(id int32) Element {
 	n := r.nodes.at(id)
-	e := Element{Name: r.save(r.local(id))}
+	e := Element{Name: xmlName(r.save(r.local(id)))}
 	if n.attrs > 0 {
 		e.Attrs = make([]Attr, 0, n.attrs)
 		for i := range int32(n.attrs) {
@@ -512,7 +512,7 @@ func (r *reader) element(id int32) Element {
 				}
 				name = name[k+1:]
 			}
-			e.Attrs = append(e.Attrs, Attr{Name: r.save(name), Value: r.value(a, id)})
+			e.Attrs = append(e.Attrs, Attr{Name: xmlName(r.save(name)), Value: r.value(a, id)})
 		}
 	}
 	children, markup := 0, 0

@@ -1,5 +1,21 @@
 // Package mail finds the lead in a raw email: in its body, its parts and attachments, as ADF or as a notification in plain words.
 // It knows MIME and the format; it knows neither IMAP nor the business.
+//
+// Read looks for ADF first, in every leaf of the message whatever its type and name (find.go), and undoes what was done to the document on its
+// way: quote marks, links, escapes, encodings that no header names (undo.go), archives (archive.go). A message without ADF is read as a person
+// reads it: HTML becomes lines (html.go), lines become labels with their values (text.go, label.go), and those become a prospect where somebody
+// can be reached and enough speaks for a lead (record.go). What is peculiar to one source is data, a Template.
+//
+//	m := mail.Read(raw, mail.Options{})
+//	for _, p := range m.Prospects {
+//		// a lead, whether it came as ADF or in words
+//	}
+//	if m.Suspect != "" {
+//		// it claims to hold a lead that nobody can read
+//	}
+//
+// Beside the leads a Mail says who wrote and whether a person did (Header, Header.Auto). Digest tells a message from another however it was
+// delivered, and Doubt says why nothing vouches for its sender.
 package mail
 
 import (

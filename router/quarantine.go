@@ -56,7 +56,10 @@ func (r *Router) HeldID(ctx context.Context, rooftop, token string) (string, err
 	return h.heldID(token), nil
 }
 
-func (h Hasher) heldID(token string) string { return h.short("parked", token) }
+// heldID may be typed: it begins with no dash, and there is no case to mind.
+func (h Hasher) heldID(token string) string {
+	return idEncoding.EncodeToString(h.sum("parked", token)[:8])[:10]
+}
 
 // An EndedError says that a message is no longer held, and how that ended.
 type EndedError struct {

@@ -30,14 +30,14 @@ func newLeadCmd(e *env) *cobra.Command {
 		Long:    "lead works on the leads in Redis. The daemon need not run, and may.",
 		Example: leadExample,
 	}
-	lead.AddCommand(newLeadListCmd(e), newLeadShowCmd(e), newLeadWhyCmd(e), newLeadLogCmd(e), newLeadAssignCmd(e), newLeadCorrectCmd(e), newLeadForgetCmd(e))
+	lead.AddCommand(newLeadListCmd(e), newLeadShowCmd(e), newLeadWhyCmd(e), newLeadLogCmd(e), newLeadAssignCmd(e), newLeadCorrectCmd(e), newLeadReleaseCmd(e), newLeadDiscardCmd(e), newLeadForgetCmd(e))
 	return lead
 }
 
 const leadListLong = `list shows leads, the newest first. DUE tells how soon a response to the latest enquiry is due, or how late it is.
 
 --quarantined lists instead the messages that claim to hold a lead which could not be read or was not trusted, --other those in which
-no lead was found.`
+no lead was found. lead release and lead discard end that a message is held.`
 
 const leadListExample = `  leadfloor lead list
   leadfloor lead list --state untouched --owner bob
@@ -97,7 +97,7 @@ func newLeadListCmd(e *env) *cobra.Command {
 	flags.StringVar(&l.owner, "owner", "", "only leads owned by `WHO`")
 	flags.StringVar(&l.source, "source", "", "only leads from `SOURCE`")
 	flags.IntVar(&l.limit, "limit", defaultList, "how many at most")
-	flags.BoolVar(&l.quarantined, "quarantined", false, "list the messages that are held because no lead could be read from them")
+	flags.BoolVar(&l.quarantined, "quarantined", false, "list the messages that are held: no lead could be read from them, or they are not trusted")
 	flags.BoolVar(&l.other, "other", false, "list the messages that hold no lead")
 	f = formatFlag(cmd, formatTable, formatJSON, formatCSV)
 	return cmd

@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"leadfloor/adf/mail"
+	"leadfloor/ingest"
 	"leadfloor/router"
 	"leadfloor/router/rdb"
 	"leadfloor/router/routertest"
@@ -45,6 +49,7 @@ const coverVariable = "GOCOVERDIR"
 //	seed N [store=ID] [message=M] [source=S] [ago=DURATION] [name=none] [email=none]
 //	                      takes the enquiry of the customer N and sets LEADN to its lead
 //	park ID [store=ID] other|quarantined REASON
+//	deliver UID FILE      has the daemon's way in decide a mail of the mailbox leads, and sets MESSAGEUID to the id under which it is held if it is
 //	settle MAILBOX VALIDITY FATE UID...
 //	clock DURATION        lets time pass
 //	redis ARG...          one command on the Redis
@@ -67,12 +72,13 @@ func TestScripts(t *testing.T) {
 			"leadfloor": func(ts *testscript.TestScript, neg bool, args []string) {
 				exits(ts, neg, append([]string{"0"}, args...))
 			},
-			"exits":  exits,
-			"seed":   within((*scriptWorld).seed),
-			"park":   within((*scriptWorld).park),
-			"settle": within((*scriptWorld).settle),
-			"clock":  within((*scriptWorld).clock),
-			"redis":  within((*scriptWorld).redis),
+			"exits":   exits,
+			"seed":    within((*scriptWorld).seed),
+			"park":    within((*scriptWorld).park),
+			"deliver": within((*scriptWorld).deliver),
+			"settle":  within((*scriptWorld).settle),
+			"clock":   within((*scriptWorld).clock),
+			"redis":   within((*scriptWorld).redis),
 		},
 		RequireExplicitExec: true,
 		UpdateScripts:       *update,
@@ -108,6 +114,7 @@ type scriptWorld struct {
 	now    time.Time
 	router *router.Router
 	ledger *rdb.Ledger
+	config *Config
 }
 
 // newScriptWorld makes a world for the configuration in dir, or scriptConfig, which it writes there.
@@ -151,7 +158,7 @@ func (w *scriptWorld) configure(dir string) error {
 		return err
 	}
 	store := rdb.New(w.client, rdb.Options{Now: func() time.Time { return w.now }})
-	w.router, w.ledger = router.New(store, c.rooftops()), rdb.NewLedger(store)
+	w.router, w.ledger, w.config = router.New(store, c.rooftops()), rdb.NewLedger(store), c
 	return nil
 }
 
@@ -226,6 +233,27 @@ func (w *scriptWorld) park(_ *testscript.TestScript, args []string) error {
 	_, err := w.router.Park(context.Background(), with["store"], words[0], words[0], router.Parked{
 		Fate: words[1], Reason: words[2], Where: "leads/7/" + words[0], Arrived: w.now, Size: 1234, Raw: []byte("a message"), KeepFor: time.Hour,
 	})
+	return err
+}
+
+func (w *scriptWorld) deliver(ts *testscript.TestScript, args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: deliver UID FILE")
+	}
+	uid, err := strconv.ParseUint(args[0], 10, 32)
+	if err != nil {
+		return err
+	}
+	raw := []byte(ts.ReadFile(args[1]))
+	in := ingest.New(w.router, w.config.intake(), deaf{}, slog.New(slog.DiscardHandler))
+	if _, err := in.Handle(context.Background(), ingest.Message{
+		Place: ingest.Place{Mailbox: "leads", UIDValidity: 7, UID: uint32(uid)}, Arrived: w.now, Raw: raw,
+	}); err != nil {
+		return err
+	}
+	digest := mail.Digest(raw)
+	id, err := w.router.HeldID(context.Background(), "main-street", hex.EncodeToString(digest[:]))
+	ts.Setenv("MESSAGE"+args[0], id)
 	return err
 }
 

@@ -237,9 +237,15 @@ func (m *Model) index(l *ModelLead) {
 // Untouched says whether nobody tried since the customer last asked.
 func (l *ModelLead) Untouched() bool { return l.untouched }
 
-// Working says whether somebody's work on a lead protects its owner.
-func (l *ModelLead) Working(now time.Time) bool {
-	return !l.LastTry.IsZero() && now.Sub(l.LastTry) < attemptProtects || !l.LastContact.IsZero() && now.Sub(l.LastContact) < contactProtects
+// protected is until when what somebody did keeps a lead theirs.
+func (l *ModelLead) protected() (until []time.Time) {
+	if !l.LastTry.IsZero() {
+		until = append(until, l.LastTry.Add(attemptProtects))
+	}
+	if !l.LastContact.IsZero() {
+		until = append(until, l.LastContact.Add(contactProtects))
+	}
+	return until
 }
 
 // Untouched is how many untouched leads somebody owns and does not only hold.
@@ -416,9 +422,6 @@ func (m *Model) Reassignable(now time.Time) []*ModelLead {
 	}
 	due := map[*ModelLead]time.Time{}
 	for l := range m.pending {
-		if l.Working(now) {
-			continue
-		}
 		from := l.assigned
 		if l.restarted.After(from) {
 			from = l.restarted
@@ -426,6 +429,11 @@ func (m *Model) Reassignable(now time.Time) []*ModelLead {
 		at, ok := from.Add(m.Home.Routing.ReassignAfter), true
 		if m.Home.Hours != nil {
 			at, ok = m.Home.Hours.Add(from, m.Home.Routing.ReassignAfter)
+		}
+		for _, until := range l.protected() {
+			if until.After(at) {
+				at = until
+			}
 		}
 		if ok && !at.After(now) {
 			due[l] = at

@@ -50,7 +50,7 @@ func (r *Router) Forget(ctx context.Context, id, reason, by, actor string) (*Era
 			return nil, fault("by", "nobody of id %q at store %s", by, f.ID)
 		}
 	}
-	l, err := r.store.Lead(ctx, id)
+	l, err := r.standing(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 // arrival, deed and note of both, its clocks are decided over all of them by their own time, and a T.O. owed for either is owed for it. What
 // id cost anybody in turns is given back, since a returning customer costs none. Merging the same two again changes nothing.
 func (r *Router) Merge(ctx context.Context, id, into, reason, by, actor string) (*Lead, error) {
-	store, f, err := r.judge(id, reason)
+	store, f, err := r.judge(id, reason, by)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (r *Router) Merge(ctx context.Context, id, into, reason, by, actor string) 
 // costs no turn, as they cost none when they came; its clocks run from them, since nothing that was done is known to have been done about
 // them. Splitting off the same again changes nothing.
 func (r *Router) Split(ctx context.Context, id string, touches []int, reason, by, actor string) (*Lead, error) {
-	store, f, err := r.judge(id, reason)
+	store, f, err := r.judge(id, reason, by)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (r *Router) Split(ctx context.Context, id string, touches []int, reason, by
 const otherSource = "other"
 
 // judge finds the store of a lead that somebody judges about.
-func (r *Router) judge(id, reason string) (store string, f *Rooftop, err error) {
+func (r *Router) judge(id, reason, by string) (store string, f *Rooftop, err error) {
 	if store, err = r.StoreOf(id); err != nil {
 		return "", nil, err
 	}
@@ -125,6 +125,11 @@ func (r *Router) judge(id, reason string) (store string, f *Rooftop, err error) 
 	}
 	if len(reason) > 200 {
 		return "", nil, fault("reason", "longer than 200 bytes")
+	}
+	if by != "" {
+		if _, ok := f.Person(by); !ok {
+			return "", nil, fault("by", "nobody of id %q at store %s", by, f.ID)
+		}
 	}
 	return store, f, nil
 }

@@ -313,6 +313,7 @@ type Admission struct {
 type Query struct {
 	State         State
 	Owner, Source string
+	Turnover      TurnoverState // those whose T.O. stands so; those that owe one are found at once, the latest deadline first
 	Limit         int
 	Cursor        string
 }

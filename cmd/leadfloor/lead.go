@@ -21,20 +21,25 @@ const leadExample = `  leadfloor lead list --state untouched
   leadfloor lead show main-street-9k3hm2x7c4tq
   leadfloor lead why main-street-9k3hm2x7c4tq
   leadfloor lead log main-street-9k3hm2x7c4tq response --by bob --channel call
-  leadfloor lead assign main-street-9k3hm2x7c4tq carol --reason "speaks Polish"`
+  leadfloor lead assign main-street-9k3hm2x7c4tq carol --reason "speaks Polish"
+  leadfloor lead merge main-street-9k3hm2x7c4tq main-street-h7w2n5d0r8ya`
 
 func newLeadCmd(e *env) *cobra.Command {
 	lead := &cobra.Command{
 		Use:     "lead",
-		Short:   "List leads, show one, tell why it is whose, log what was done, assign it",
+		Short:   "List leads, show one, tell why it is whose, log what was done, assign, merge and split",
 		Long:    "lead works on the leads in Redis. The daemon need not run, and may.",
 		Example: leadExample,
 	}
-	lead.AddCommand(newLeadListCmd(e), newLeadShowCmd(e), newLeadWhyCmd(e), newLeadLogCmd(e), newLeadAssignCmd(e), newLeadCorrectCmd(e), newLeadReleaseCmd(e), newLeadDiscardCmd(e), newLeadForgetCmd(e))
+	lead.AddCommand(newLeadListCmd(e), newLeadShowCmd(e), newLeadWhyCmd(e), newLeadLogCmd(e), newLeadAssignCmd(e), newLeadCorrectCmd(e),
+		newLeadMergeCmd(e), newLeadSplitCmd(e), newLeadReleaseCmd(e), newLeadDiscardCmd(e), newLeadForgetCmd(e))
 	return lead
 }
 
 const leadListLong = `list shows leads, the newest first. DUE tells how soon a response to the latest enquiry is due, or how late it is.
+
+--turnover owed lists instead the T.O.s that managers owe, with the customer's reason and the manager whose turn it is: take one, talk to
+the customer, and log what came of it with leadfloor lead log LEAD turnover --outcome ...
 
 --quarantined lists instead the messages that claim to hold a lead which could not be read or was not trusted, --other those in which
 no lead was found. lead release and lead discard end that a message is held.`
@@ -42,6 +47,7 @@ no lead was found. lead release and lead discard end that a message is held.`
 const leadListExample = `  leadfloor lead list
   leadfloor lead list --state untouched --owner bob
   leadfloor lead list --source autotrader --limit 1000 --format csv > autotrader.csv
+  leadfloor lead list --turnover owed
   leadfloor lead list --quarantined`
 
 // defaultList is how much a list shows unless told.
@@ -54,6 +60,7 @@ const listPage = 500
 type listing struct {
 	store                string
 	state, owner, source string
+	turnover             string
 	limit                int
 	quarantined, other   bool
 }
@@ -77,8 +84,13 @@ func newLeadListCmd(e *env) *cobra.Command {
 			if l.quarantined && l.other {
 				return errors.New("--quarantined and --other are two lists: ask for one")
 			}
-			if (l.quarantined || l.other) && cmp.Or(l.state, l.owner, l.source) != "" {
-				return errors.New("messages without a lead have no state, owner or source: leave --state, --owner and --source out")
+			switch router.TurnoverState(l.turnover) {
+			case "", router.TurnoverOwed, router.TurnoverTaken, router.TurnoverDone:
+			default:
+				return fmt.Errorf("unknown turnover %q: want owed, taken or done", l.turnover)
+			}
+			if (l.quarantined || l.other) && cmp.Or(l.state, l.owner, l.source, l.turnover) != "" {
+				return errors.New("messages without a lead have no state, owner, source or T.O.: leave --state, --owner, --source and --turnover out")
 			}
 			return nil
 		},
@@ -96,6 +108,7 @@ func newLeadListCmd(e *env) *cobra.Command {
 	flags.StringVar(&l.state, "state", "", "only leads in `STATE`: "+words(router.States))
 	flags.StringVar(&l.owner, "owner", "", "only leads owned by `WHO`")
 	flags.StringVar(&l.source, "source", "", "only leads from `SOURCE`")
+	flags.StringVar(&l.turnover, "turnover", "", "only leads whose T.O. is `STATE`: owed, taken or done")
 	flags.IntVar(&l.limit, "limit", defaultList, "how many at most")
 	flags.BoolVar(&l.quarantined, "quarantined", false, "list the messages that are held: no lead could be read from them, or they are not trusted")
 	flags.BoolVar(&l.other, "other", false, "list the messages that hold no lead")
@@ -119,7 +132,7 @@ func listLeads(ctx context.Context, e *env, s *session, l listing, f *format) er
 	if l.quarantined || l.other {
 		return listParked(ctx, e, s, rooftop, l, f)
 	}
-	q := router.Query{State: router.State(l.state), Owner: l.owner}
+	q := router.Query{State: router.State(l.state), Owner: l.owner, Turnover: router.TurnoverState(l.turnover)}
 	if l.source != "" {
 		q.Source = router.Slug(l.source)
 	}
@@ -137,6 +150,9 @@ func listLeads(ctx context.Context, e *env, s *session, l listing, f *format) er
 		if err := mustEmploy(rooftop, l.owner); err != nil {
 			return err
 		}
+	}
+	if l.turnover != "" {
+		return e.list(listTurnovers(all, f, rooftop, s), f, more)
 	}
 	t := table{columns: []string{"id", "arrived", "due", "state", "owner", "source", "customer", "vehicle"}, items: all}
 	now := s.router.Now()
@@ -272,6 +288,7 @@ func writeLead(w io.Writer, f *router.Rooftop, l *router.Lead, now time.Time) er
 	var s sheet
 	at := func(t time.Time) string { return t.In(f.Location).Format(toTheMinute + " MST") }
 	fmt.Fprintf(&s.b, "%s: %s\n", l.ID, l.State)
+	s.line("merged into", l.Into)
 	s.line("owner", owner(f, l))
 	s.line("arrived", fmt.Sprintf("%s by %s from %s, for the %s desk", at(l.ArrivedAt), l.Channel, l.Source, l.Desk))
 	if l.Assigned != nil {

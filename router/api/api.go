@@ -10,7 +10,7 @@
 //	POST events to a lead                      x      x       own (1)   x
 //	POST events to a store                     x      x                 x
 //	POST a held message's end                  x      x
-//	PUT a lead's owner                         x      x
+//	PUT a lead's owner, merge and split it     x      x
 //	PUT somebody's floor status                x      x       own (1)
 //	log a turnover                             x      x                 x
 //	POST that a person is to be forgotten      x
@@ -49,6 +49,10 @@ type Router interface {
 	Assign(ctx context.Context, lead, to, reason, by, actor string) (*router.Lead, error)
 	// Forget erases the person of a lead and tells which mails still hold them. It may be repeated.
 	Forget(ctx context.Context, lead, reason, by, actor string) (*router.Erased, error)
+	// Merge makes one lead of two of one customer and returns the one that stays, into. Merging the same two again changes nothing.
+	Merge(ctx context.Context, lead, into, reason, by, actor string) (*router.Lead, error)
+	// Split makes a lead of its own of a lead's arrivals of the given numbers and returns it. Splitting the same off again changes nothing.
+	Split(ctx context.Context, lead string, touches []int, reason, by, actor string) (*router.Lead, error)
 	// Find returns the lead of a store that somebody outside means by an id that it came with, else by email or phone, each as written
 	// and empty where it is not known; an error that wraps router.ErrNotFound where there is none, router.ErrConflict where several fit.
 	Find(ctx context.Context, store string, ids []router.ID, email, phone string) (lead string, err error)

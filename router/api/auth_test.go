@@ -16,7 +16,7 @@ import (
 var roles = []string{"admin", "manager", "salesperson", "crm", "ingest", "viewer"}
 
 // matrix says for each call which roles may make it: a letter of "amsciv" for each, or a dot. The body is one that is well taken.
-// LEAD stands for a lead of main-street, MESSAGE for a message that it holds.
+// LEAD and INTO stand for leads of main-street, MESSAGE for a message that it holds.
 var matrix = []struct {
 	route, may, path, body string
 }{
@@ -40,21 +40,25 @@ var matrix = []struct {
 	{"POST /leads/{lead}/events", "am.c..", "/leads/LEAD/events", `{"kind":"turnover","outcome":"taken","by":"mia"}`},
 	{"POST /leads/{lead}/events", "am.c..", "/leads/LEAD/events", `{"kind":"turnover","outcome":"taken"}`},
 	{"PUT /leads/{lead}/owner", "am....", "/leads/LEAD/owner", `{"owner":"bob"}`},
+	{"POST /leads/{lead}/merge", "am....", "/leads/LEAD/merge", `{"into":"INTO"}`},
+	{"POST /leads/{lead}/split", "am....", "/leads/INTO/split", `{"touches":[2]}`},
 	{"POST /leads/{lead}/forget", "a.....", "/leads/LEAD/forget", `{"reason":"asked for it"}`}, // the last: nothing can be told afterwards
 }
 
 func TestRoles(t *testing.T) {
 	h := newHouse(t)
 	h.intake.taken = []router.Taken{{Lead: "main-street-x", Owner: "bob", Disposition: router.DispositionNew}}
-	lead := h.enter("admin", customer(1)).ID
-	held := h.hold("m1")
+	lead, into := h.enter("admin", customer(1)).ID, h.enter("admin", customer(2)).ID
+	names := strings.NewReplacer("LEAD", lead, "INTO", into, "MESSAGE", h.hold("m1"))
 	for _, row := range matrix {
+		row.body = names.Replace(row.body)
 		method, _, _ := strings.Cut(row.route, " ")
-		path := strings.NewReplacer("LEAD", lead, "MESSAGE", held).Replace(row.path)
+		path := names.Replace(row.path)
 		t.Run(method+" "+row.path+" "+row.body, func(t *testing.T) {
 			h.t = t
 			good := 200
-			if row.route == "POST /stores/{store}/leads" {
+			switch row.route {
+			case "POST /stores/{store}/leads", "POST /leads/{lead}/split":
 				good = 201
 			}
 			for i, role := range roles {

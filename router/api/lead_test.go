@@ -449,3 +449,32 @@ func TestForget(t *testing.T) {
 	h.call("manager", "POST", "/leads/"+lead+"/events", `{"kind":"sale"}`).want(422)
 	h.verified()
 }
+
+func TestMergeAndSplit(t *testing.T) {
+	h := newHouse(t)
+	one, two := h.enter("admin", customer(1)).ID, h.enter("admin", customer(2)).ID
+	for range 2 {
+		l := h.call("manager", "POST", "/leads/"+two+"/merge", `{"into":"`+one+`","reason":"one customer"}`).want(200).lead()
+		if l.ID != one || len(l.Touches) != 2 {
+			t.Errorf("lead = %s with %d touches, want %s with 2", l.ID, len(l.Touches), one)
+		}
+	}
+	if l := h.call("viewer", "GET", "/leads/"+two, "").want(200).lead(); l.Into != one || l.State != router.Void {
+		t.Errorf("the other is %s, merged into %q, want void, into %s", l.State, l.Into, one)
+	}
+	var apart string
+	for range 2 {
+		l := h.call("manager", "POST", "/leads/"+one+"/split", `{"touches":[2]}`).want(201).lead()
+		if apart != "" && l.ID != apart || l.ID == two || len(l.Touches) != 1 {
+			t.Errorf("lead = %s with %d touches, want a new one with 1, twice the same", l.ID, len(l.Touches))
+		}
+		apart = l.ID
+	}
+	h.call("manager", "POST", "/leads/"+one+"/merge", `{}`).want(422)
+	h.call("manager", "POST", "/leads/"+one+"/merge", `{"into":"main-street-none"}`).want(422)
+	h.call("manager", "POST", "/leads/"+one+"/merge", `{"into":"`+apart+`","by":"zoe"}`).want(422)
+	h.call("manager", "POST", "/leads/"+one+"/split", `{"touches":[]}`).want(422)
+	h.call("manager", "POST", "/leads/"+one+"/split", `{"touches":[9]}`).want(422)
+	h.call("manager", "POST", "/leads/main-street-none/split", `{"touches":[1]}`).want(404)
+	h.verified()
+}

@@ -18,6 +18,8 @@ func routes(r Router, in Intake) []route {
 		{"GET", "/leads/{lead}/events", readLeads, listEvents(r)},
 		{"POST", "/leads/{lead}/events", tellLead, logEvent(r)},
 		{"PUT", "/leads/{lead}/owner", assign, putOwner(r)},
+		{"POST", "/leads/{lead}/merge", assign, mergeLead(r)},
+		{"POST", "/leads/{lead}/split", assign, splitLead(r)},
 		{"POST", "/leads/{lead}/forget", forget, forgetLead(r)},
 	}
 }

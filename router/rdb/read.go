@@ -105,7 +105,7 @@ func (s *Store) Checked(ctx context.Context, store string, at time.Time, differe
 
 var cursorForm = regexp.MustCompile(`^([0-9]{1,16})_([a-z0-9-]+)$`)
 
-// Leads lists leads, newest first. Those that nobody has touched are found at once, others by looking through all.
+// Leads lists leads, newest first. Those that nobody has touched and those that owe a T.O. are found at once, others by looking through all.
 func (s *Store) Leads(ctx context.Context, store string, q router.Query) ([]*router.Lead, string, error) {
 	k := keysOf(store)
 	from := k.is("leads")
@@ -114,6 +114,9 @@ func (s *Store) Leads(ctx context.Context, store string, q router.Query) ([]*rou
 		from = k.is("wait")
 	case router.Untouched:
 		from = k.is("ua")
+	}
+	if q.Turnover == router.TurnoverOwed {
+		from = k.is("owed")
 	}
 	maxScore, after := "+inf", ""
 	if q.Cursor != "" {
@@ -125,7 +128,7 @@ func (s *Store) Leads(ctx context.Context, store string, q router.Query) ([]*rou
 	}
 	var found []*router.Lead
 	chunk := int64(q.Limit + 1)
-	if q.Owner != "" || q.Source != "" || q.State != "" {
+	if q.Owner != "" || q.Source != "" || q.State != "" || q.Turnover != "" {
 		chunk = max(chunk, 200)
 	}
 	// Members of one score stand in reverse order of their names, so (score, name) says where to go on.
@@ -157,6 +160,9 @@ func (s *Store) Leads(ctx context.Context, store string, q router.Query) ([]*rou
 		}
 		for _, l := range leads {
 			if q.State != "" && l.State != q.State || q.Owner != "" && l.Owner != q.Owner || q.Source != "" && l.Source != q.Source {
+				continue
+			}
+			if q.Turnover != "" && (l.Turnover == nil || l.Turnover.State != q.Turnover) {
 				continue
 			}
 			if len(found) == q.Limit {

@@ -401,7 +401,7 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 			return slices.ContainsFunc(tombs, p.Equal)
 		})...))
 		keys = append(keys, shards...)
-		r["erase"], r["tombs"], r["n"] = prints, len(tombs), len(c.Before.Touches)
+		r["erase"], r["tombs"], r["n"] = prints, len(tombs), c.Before.Arrivals
 	}
 	if err := s.run(ctx, s.put, keys, &out, s.sign(store, r), c.Note); err != nil {
 		return 0, fmt.Errorf("store lead %s: %w", c.Before.ID, err)

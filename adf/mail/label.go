@@ -16,7 +16,7 @@ var labels = expand(map[string]string{
 		"contact phone|daytime phone|day phone|evening phone|home phone|work phone|primary phone|best phone|best number|phone 1|" +
 		"téléphone|numéro de téléphone|callback number|preferred phone|preferred phone number|call back number|caller id|" +
 		"caller number|caller phone|number|teléfono|telefono|telefon|rufnummer",
-	"cell":   "cell|cell phone|cellphone|mobile|mobile phone|mobile number|cell number|mobile no|cell phone number|mobile phone number|celular|móvil|movil|handy|mobil|cellulaire",
+	"cell":   "cell|cell phone|cellphone|mobile|mobile phone|mobile number|cell number|mobile no|cell phone number|mobile phone number|celular|móvil|movil|handy|mobil",
 	"street": "address|street|street address|dirección|direccion|adresse|address 1|address line 1|mailing address|postal address|home address",
 	"city":   "city|town|suburb|ville|ciudad|ort",
 	"region": "state|province|region|county|state province|province state",
@@ -73,7 +73,7 @@ var labels = expand(map[string]string{
 	"service":     "source|lead source|origin|campaign|lead origin|channel|program",
 	"vendor.name": "dealer|dealership|seller|dealer name|seller name|store name|sold by|listed by|rooftop",
 	"location":    "location|store|store location",
-	"ignore":      "from|to|cc|bcc|sent|subject|reply to|website|fax|fax number|gender|ip|ip address|user agent|browser",
+	"ignore":      "from|to|cc|bcc|sent|subject|reply to|website|fax|fax number|gender|ip|ip address|remote ip|user agent|browser|referrer|referer|referring url",
 })
 
 // expand turns rows of labels between bars into one entry a label. Like regexp.MustCompile it is for tables in the source alone.
@@ -117,7 +117,7 @@ var against = expand(map[string]string{
 		"bill to|billing address|delivery address|qty|quantity|item|items|receipt number|receipt no|receipt|ro number|repair order|work order|technician|" +
 		"ticket|ticket id|ticket number|case number|case id|priority|assignee|when|where|organizer|organiser|attendees|meeting id|passcode|join|" +
 		"policy number|account number|card number|statement date|position|position applied for|resume|confirmation number|booking number|itinerary|check in|check out|" +
-		"username|password|verification code|code|plan|renewal date|final recipient|diagnostic code|remote mta|reporting mta|auction date|lane|run number|hammer price",
+		"username|password|verification code|code|plan|renewal date|task|task type|due|assigned to|reminder|final recipient|diagnostic code|remote mta|reporting mta|auction date|lane|run number|hammer price",
 })
 
 // normalLabel brings a label into the form of the tables: lower case, single spaces, without marks, brackets and underscores.

@@ -381,6 +381,24 @@ Caller ID: 555-010-0123
 Extension: 14
 Time: 10:11
 `},
+	{"task of a crm", `From: crm@crm.example
+To: sam@store.example
+Subject: Task due: call Ada Lovell
+
+Task: Call
+Customer: Ada Lovell
+Phone: 555-010-0123
+Vehicle: 2019 Honda Civic
+Due: today
+`},
+	{"advice about leads", `From: coach@vendor.example
+To: owner@store.example
+Subject: Five ways to more internet leads
+
+Every new lead counts.
+Phone: 888-555-0103
+Email: coach@vendor.example
+`},
 	{"job application", `From: jobs@board.example
 To: manager@store.example
 Subject: New applicant

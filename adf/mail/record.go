@@ -49,7 +49,7 @@ func (r *reader) leads() ([]adf.Prospect, int) {
 }
 
 // evidence counts what speaks for a lead beside somebody who can be reached: that they are named or announced, that they ask or a vehicle
-// is named, and that a known source sent it, which counts twice where the source told by its subject that this is a lead.
+// is named, that the mail calls itself a lead, and that a known source sent it, which counts twice where it told by its subject that this is a lead.
 func (r *reader) evidence(rec *record) int {
 	n := 0
 	if v := rec.values; rec.headed || v["customer.name"]+v["customer.first"]+v["customer.last"] != "" {
@@ -60,6 +60,8 @@ func (r *reader) evidence(rec *record) int {
 	}
 	if r.template != nil {
 		n += min(2, 1+len(r.template.Subject))
+	} else if leadForm.MatchString(r.header.Subject) || r.announced {
+		n++
 	}
 	return n
 }

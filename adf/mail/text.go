@@ -123,6 +123,7 @@ var (
 	emailForm   = regexp.MustCompile(`[\pL\pN._%+'\-]{1,64}@[\pL\pN\-]{1,63}(?:\.[\pL\pN\-]{1,63}){1,8}`)
 	phoneForm   = regexp.MustCompile(`\+?[\d(][\d\s().\-/\x{a0}]{5,24}\d(?:\s*(?i:x|ext\.?|extension)\s*\d{1,6})?`)
 	linkForm    = regexp.MustCompile(`(?i)https?://([a-z0-9][a-z0-9.\-]{1,200})`)
+	leadForm    = regexp.MustCompile(`(?i)\bnew (?:[a-z]+ )?(?:lead|inquiry|enquiry)\b|\b(?:sales|internet|web|website|phone|email) lead\b|\blead (?:from|submission|notification|alert)\b`)
 	forwardLine = regexp.MustCompile(`(?i)^[>\s*]*(?:from|de|von|expéditeur)\s*:\**\s*(.{1,300})$`)
 	quoteIntro  = regexp.MustCompile(`(?i)^[>\s]*(?:on|le|am|el)\s.{4,200}\s(?:wrote|a écrit|schrieb|escribió)\s*:\s*$`)
 	bullet      = regexp.MustCompile(`^(?:[*•·▪‣–\-]\s+|\d{1,2}[.)]\s+)`)
@@ -194,14 +195,15 @@ type reader struct {
 	template *Template
 	own      map[string]string // the template's labels
 
-	records  []record
-	scope    string // whose the labels are: customer, vehicle, trade, vendor or empty
-	soft     bool   // the scope comes from a dealer's name alone and ends with the block
-	pending  string // a field whose value is due on the next line
-	blanks   int    // empty lines since the pending label
-	collects string // a comment field that goes on over the next lines
-	gap      bool   // an empty line in the comment
-	against  int    // labels of mail that is no enquiry
+	records   []record
+	scope     string // whose the labels are: customer, vehicle, trade, vendor or empty
+	soft      bool   // the scope comes from a dealer's name alone and ends with the block
+	pending   string // a field whose value is due on the next line
+	blanks    int    // empty lines since the pending label
+	collects  string // a comment field that goes on over the next lines
+	gap       bool   // an empty line in the comment
+	against   int    // labels of mail that is no enquiry
+	announced bool   // a line says that this is a lead
 }
 
 func newReader(h *Header, t *Template) *reader {
@@ -436,6 +438,7 @@ func (r *reader) labelled(line, next string) {
 	if c := r.cur(); c.wanted == "" {
 		c.wanted = vehicleIn(line)
 	}
+	r.announced = r.announced || len(line) <= 80 && leadForm.MatchString(line)
 	switch {
 	case r.scope == "customer" && r.cur().headed:
 		r.loose(line)

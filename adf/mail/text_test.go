@@ -217,6 +217,8 @@ func TestWithoutHeader(t *testing.T) {
 		{"plates", who + "Vehicle: 2018 (68) Ford Fiesta\nRegistration: AB68 XYZ\n", "", `2018 Ford "Fiesta" stock AB68 XYZ id AB68 XYZ`},
 		{"family's name", "Prénom : Luc\nNom : Tremblay\nCourriel : luc@example.com\nNo d'inventaire : M2210\nMessage : Disponible?\n", "", `first "Luc" last "Tremblay"`},
 		{"in Spanish", "Nombre: Juan Pérez\nTeléfono: 555-010-0123\nVehículo: 2019 Nissan Versa\nMensaje: ¿Sigue disponible?\n", "", `full "Juan Pérez" phone 555-010-0123`},
+		{"calls itself a lead", "You have a new lead!\n\n" + who, "", `full "Ada Lovell" phone 555-010-0123`},
+		{"empty comments", "Comments:\nReferrer: https://search.example/\n" + who + "Stock: P7\n", "", `stock P7`},
 		{"form of WordPress", "\nFrom: Ada Lovell <ada@example.com>\nSubject: Civic\n\nMessage Body:\nIs it there?\n\n--\nThis e-mail was sent from a contact form on Harbor (https://harbor.example)\n", "", `full "Ada Lovell" email ada@example.com`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

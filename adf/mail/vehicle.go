@@ -16,6 +16,9 @@ const makes = `|acura|alfa romeo|aprilia|aston martin|audi|bentley|bmw|buick|byd
 	`range rover|renault|rivian|rolls-royce|rolls royce|saab|saturn|scion|seat|skoda|škoda|smart|ssangyong|subaru|suzuki|tesla|toyota|triumph|vauxhall|` +
 	`vinfast|volkswagen|volvo|vw|yamaha|`
 
+// capitals are the makes that are written in them.
+const capitals = "|bmw|byd|gmc|ktm|mg|vw|"
+
 // splitVehicle takes a title such as "Used 2014 GMC Sierra 1500 SLE" apart: condition, year, make and, as the model, the rest. Where to
 // cut model from trim nobody can know. A title without a known make is all model.
 func splitVehicle(title string, v *adf.Vehicle) {
@@ -127,7 +130,7 @@ func vehicleInURL(u string) (title, stock string) {
 		}
 		for i, w := range words {
 			switch {
-			case strings.Contains("|bmw|byd|gmc|ktm|mg|vw|", "|"+strings.ToLower(w)+"|"):
+			case strings.Contains(capitals, "|"+strings.ToLower(w)+"|"):
 				words[i] = strings.ToUpper(w)
 			case w[0] < 0x80:
 				words[i] = strings.ToUpper(w[:1]) + w[1:]

@@ -75,8 +75,8 @@ func (i *Intake) giveFree(ctx context.Context, store, id, by, actor string) (*Re
 	cfg := i.cfg.Load()
 	d := delivery{Intake: i, cfg: cfg, place: p.Where, msg: Message{Arrived: p.Arrived, Raw: p.Raw}, release: &release{store: store, by: by, actor: actor}}
 	place := placeOf(p.Where)
-	known := false
-	if d.feed, known = cfg.Mailboxes[place.Mailbox]; !known && strings.HasPrefix(p.Where, importPlace) {
+	feed, known := cfg.Mailboxes[place.Mailbox]
+	if d.feed = feed; !known && strings.HasPrefix(p.Where, importPlace) {
 		d.file = &File{Where: strings.TrimPrefix(p.Where, importPlace)} // dealt with arrival now, as the rest of the file was
 	}
 	if d.msg.Raw == nil {

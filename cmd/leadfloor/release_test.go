@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,7 +50,7 @@ func TestTrust(t *testing.T) {
 	first, rest := world()
 	const vouched, failed = "Authentication-Results: mx.dealer.example; dmarc=pass header.from=autotrader.example\r\n", "Authentication-Results: mx.dealer.example; dmarc=fail header.from=autotrader.example\r\n"
 	with := func(top string, raw []byte) []byte { return append([]byte(top), raw...) }
-	large := append(first[4], []byte(strings.Repeat("<!-- "+strings.Repeat("x", 900)+" -->\r\n", 1200))...)
+	large := slices.Concat(first[4], []byte(strings.Repeat("<!-- "+strings.Repeat("x", 900)+" -->\r\n", 1200)))
 	arrived := time.Now().Add(-10 * time.Minute).Truncate(time.Second)
 	imap.Append(t, arrived, with(vouched, first[0]), first[1], with(failed+vouched, first[2]), first[3], large, rest[30])
 

@@ -137,7 +137,11 @@ func (i *Intake) Handle(ctx context.Context, m Message) (fate Fate, err error) {
 		return "", fmt.Errorf("mailbox %q is not configured", m.Place.Mailbox)
 	}
 	d := delivery{Intake: i, cfg: cfg, feed: feed, msg: m, place: m.Place.String()}
-	return d.decide(ctx)
+	fate, err = d.decide(ctx)
+	if err == nil && m.Was != "" && !d.anew {
+		return m.Was, nil
+	}
+	return fate, err
 }
 
 // decide reads the message and says what becomes of it.
@@ -185,6 +189,8 @@ type delivery struct {
 
 	file    *File    // where it came as one, not from a mailbox
 	reasons []string // why parts of it are held, of a file
+
+	anew bool // the store did not know of the message at this place, or not of a part of it
 
 	release *release       // where it was held and a person gives it free
 	taken   []router.Taken // its leads
@@ -294,6 +300,7 @@ func (d *delivery) lead(r *Reading, n int) (store string, e router.Enquiry, ok b
 }
 
 func (d *delivery) fateOf(t router.Taken) Fate {
+	d.anew = d.anew || !t.Again
 	if d.file != nil && t.Again {
 		return FateReplay // whoever reads a file once more wants to hear what is new in it
 	}

@@ -47,6 +47,11 @@ type Message struct {
 	// Apart says that it was in hand each time when several processes ended without a word. Maybe it was their end: it is to
 	// be read in a process of its own.
 	Apart bool
+	// Was is the fate that its place has, where it is asked about again because the store may have forgotten; else empty. It stands where
+	// the store forgot nothing, whatever became of the message since: a quarantined one may have been released.
+	Was Fate
+	// Last says that it is not handed over again: it cannot wait, and ErrLater is no answer.
+	Last bool
 }
 
 // ErrLater says that a message cannot be decided yet for a reason of its own, such as a DNS that does not answer for its sender. Others can.

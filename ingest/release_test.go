@@ -176,6 +176,41 @@ func TestReleaseOfParts(t *testing.T) {
 	h.verified()
 }
 
+// When the store may have forgotten, places are asked about again. What was released stays quarantined there; what the store did forget is
+// decided anew, as it is now.
+func TestReleasedPlaceIsAskedAboutAgain(t *testing.T) {
+	var cfg ingest.Config
+	h := newHouse(t, func(c *ingest.Config) { c.Keep = 24 * time.Hour; cfg = *c })
+	text := "From: leads@vendor.example\nSubject: Anfrage\nContent-Type: text/plain\n\nKunde: Jo Quinn\nRuf: 312 555 0142\n"
+	want(t, "unreadable", h.deliver(text), ingest.FateQuarantined)
+	parts := adfMail(1, "", prospect("1", "", "A"))
+	want(t, "unreachable", h.deliver(parts), ingest.FateQuarantined)
+	cfg.Options.Templates = []mail.Template{{Name: "Vendor", From: []string{"*@vendor.example"}, Labels: map[string]string{"Kunde": "customer.name", "Ruf": "customer.phone"}}}
+	h.Configure(cfg)
+	parked, err := h.router.Parked(t.Context(), "ford", true, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parked {
+		if p.Reason == "no-lead" {
+			h.release("ford", p.ID)
+		}
+	}
+	ask := func(raw string, uid uint32, was ingest.Fate) ingest.Fate {
+		t.Helper()
+		fate, err := h.Handle(t.Context(), ingest.Message{Place: ingest.Place{Mailbox: "leads", UIDValidity: 1, UID: uid}, Arrived: h.clock.Now(), Raw: []byte(raw), Was: was})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fate
+	}
+	want(t, "what was released", ask(text, 1, ingest.FateQuarantined), ingest.FateQuarantined)
+	want(t, "what is held", ask(parts, 2, ingest.FateQuarantined), ingest.FateQuarantined)
+	want(t, "what was forgotten", ask(leadMail(5), 3, ingest.FateQuarantined), ingest.FateLead)
+	want(t, "what is known", ask(leadMail(5), 3, ingest.FateLead), ingest.FateLead)
+	h.verified()
+}
+
 // failing fails at the n-th of the steps that write, before or after it was done.
 type failing struct {
 	*router.Router

@@ -97,7 +97,7 @@ func (d *delivery) doubt(ctx context.Context) (doubt string, err error) {
 	} else {
 		doubt = mail.Doubt(ctx, d.msg.Raw, t.Server, d.keys)
 	}
-	if doubt == mail.DoubtUnchecked && t.Authentication == Require {
+	if doubt == mail.DoubtUnchecked && t.Authentication == Require && !d.msg.Last {
 		now := d.business.Now()
 		d.since.CompareAndSwap(0, now.UnixMilli())
 		if now.Sub(d.msg.Arrived) < patience || now.Sub(time.UnixMilli(d.since.Load())) < patience {

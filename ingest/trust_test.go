@@ -203,6 +203,13 @@ func TestDNSDown(t *testing.T) {
 		t.Errorf("reasons = %q, want %s among them", got, mail.DoubtUnchecked)
 	}
 
+	last := h.restart(d, trust)
+	fate, err = last.Handle(t.Context(), ingest.Message{Place: ingest.Place{Mailbox: "leads", UIDValidity: 1, UID: 5}, Arrived: h.clock.Now(), Raw: []byte(signed(t, leadMail(5))), Last: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "what cannot be asked about again", fate, ingest.FateQuarantined)
+
 	warn := h.restart(d, ingest.Trust{Authentication: ingest.Warn})
 	want(t, "where it only warns", warn.again(signed(t, leadMail(4)), 4), ingest.FateLead)
 }

@@ -314,6 +314,7 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 		}
 		m := metas[b.uid]
 		e := Entry{UID: b.uid, Digest: digestOf(b.raw), At: b.date}
+		was := ingest.Fate("")
 		if p, ok := k.book.places[b.uid]; ok {
 			switch same := p.digest == e.Digest && p.fateName() != ingest.FateGone; {
 			case same && !p.doubt:
@@ -322,7 +323,7 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 				done = append(done, e)
 				continue
 			case same:
-				e.Anew = true
+				e.Anew, was = true, p.fateName()
 			default:
 				k.warn("a settled place holds another message: it is read as new", "uid", b.uid)
 			}
@@ -333,6 +334,7 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 			Raw:      b.raw,
 			TooLarge: k.head(m),
 			Apart:    k.tries[k.place(b.uid)] >= maxTries,
+			Was:      was,
 		}
 		if msg.Arrived.IsZero() {
 			msg.Arrived = k.now()

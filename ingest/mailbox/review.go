@@ -221,7 +221,7 @@ func (k *keeper) ask(ctx context.Context, s *session, b body, head bool) (Entry,
 	if msg.Arrived.IsZero() {
 		msg.Arrived = k.now()
 	}
-	msg.Apart = k.tries[msg.Place] >= maxTries
+	msg.Apart, msg.Last = k.tries[msg.Place] >= maxTries, true
 	if err := k.begin(ctx, s.uidValidity, []uint32{b.uid}); err != nil {
 		return Entry{}, err
 	}

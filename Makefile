@@ -40,7 +40,7 @@ vet: ## go vet
 	$(call timed,vet,go vet ./...)
 
 lint: bin/golangci-lint-$(GOLANGCI) ## golangci-lint, at its pinned version
-	$(call timed,lint,$< run ./...)
+	$(call timed,lint,$< run ./... && cd deploy/packaging && $(CURDIR)/$< run ./...)
 
 # Its modules are resolved apart from ours: go.mod names what leadfloor is made of.
 bin/golangci-lint-$(GOLANGCI):

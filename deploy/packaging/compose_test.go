@@ -14,6 +14,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
+	"go.yaml.in/yaml/v3"
 )
 
 // composition reads the composition as docker compose does, which refuses unknown keys, services and secrets.
@@ -171,42 +172,21 @@ func await(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// TestComposeRedis runs the commands of both Redis services, with this machine's server, and then leadfloor's own check on them: nothing
-// in them may be able to lose a lead.
-func TestComposeRedis(t *testing.T) {
-	p, err := composition(t, top+"deploy/docker/compose.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+// A pair is a master and its replica, run by what is shipped, on this machine.
+type pair struct{ dir, conf, secret, master string }
+
+func newPair(t testing.TB, conf string) *pair {
+	t.Helper()
 	dir := t.TempDir()
-	conf, err := filepath.Abs(top + "deploy/redis/redis-leadfloor.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret := write(t, filepath.Join(dir, "redis.password"), "correct-horse\n")
-	master := freePort(t)
-	run := func(service, port string) {
-		s := p.Services[service]
-		data := filepath.Join(dir, service)
-		if err := os.Mkdir(data, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		replica := ""
-		if v := s.Environment["REPLICA_OF"]; v != nil && *v != "" {
-			if *v != "--replicaof redis 6379" {
-				t.Fatalf("%s: REPLICA_OF = %q", service, *v)
-			}
-			replica = "--replicaof 127.0.0.1 " + master
-		}
-		// What differs is what a container gives and this machine does not.
-		command := strings.NewReplacer("$$", "$", "/etc/redis/redis-leadfloor.conf", conf, "--bind 0.0.0.0", "--bind 127.0.0.1", "--port 6379", "--port "+port,
-			"--dir /data", "--dir "+data, "/run/secrets/redis.password", secret, "$REPLICA_OF", replica, "$$REPLICA_OF", replica).Replace(s.Command[0])
-		start(t, s.Entrypoint[0], append(s.Entrypoint[1:], command)...)
-	}
-	run("redis", master)
-	run("redis-replica", freePort(t))
+	return &pair{dir, write(t, filepath.Join(dir, "redis.conf"), conf), write(t, filepath.Join(dir, "redis.password"), "correct-horse\n"), freePort(t)}
+}
+
+// check waits for the replica and has leadfloor look at both with the configuration, in which url and secret stand for this machine's:
+// nothing in the settings may be able to lose a lead.
+func (p *pair) check(t testing.TB, config, url, secret string) {
+	t.Helper()
 	cli := func(args ...string) string {
-		cmd := exec.Command("redis-cli", append([]string{"-p", master}, args...)...)
+		cmd := exec.Command("redis-cli", append([]string{"-p", p.master}, args...)...)
 		cmd.Env = append(os.Environ(), "REDISCLI_AUTH=correct-horse")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -215,18 +195,58 @@ func TestComposeRedis(t *testing.T) {
 		return string(out)
 	}
 	await(t, "the replica is there", func() bool { return strings.Contains(cli("info", "replication"), "state=online") })
-	if out, err := exec.Command("redis-cli", "-p", master, "ping").CombinedOutput(); err != nil || !strings.Contains(string(out), "NOAUTH") {
+	if out, err := exec.Command("redis-cli", "-p", p.master, "ping").CombinedOutput(); err != nil || !strings.Contains(string(out), "NOAUTH") {
 		t.Errorf("without a password Redis says %q, %v", out, err)
 	}
-
-	// The composition's own configuration, with this machine's addresses; its mailbox is somewhere else.
-	text := strings.NewReplacer("redis://redis:6379/0", "redis://127.0.0.1:"+master+"/0", "/run/secrets/redis.password", secret, "0.0.0.0:8080", "127.0.0.1:0").Replace(read(t, "deploy/docker/leadfloor.yaml"))
-	text = regexp.MustCompile(`(?m)^ +mailboxes:\n.*\n`).ReplaceAllString(text, "")
-	text = regexp.MustCompile(`(?m)^auth:\n.*\n.*\n`).ReplaceAllString(text, "")
-	out := output(t, binary(t), "check", "--config", write(t, filepath.Join(dir, "leadfloor.yaml"), text))
+	if strings.Count(config, url) != 1 || strings.Count(config, secret) != 1 || !strings.Contains(config, "wait_replicas: 1") || !strings.Contains(config, "strict: true") {
+		t.Fatalf("the configuration has not %s, %s, a replica to wait for and strict:\n%s", url, secret, config)
+	}
+	// Its mailbox and its tokens are somewhere else.
+	text := strings.NewReplacer(url, "redis://127.0.0.1:"+p.master+"/0", secret, "password_file: "+p.secret, "0.0.0.0:", "127.0.0.1:").Replace(config)
+	var file map[string]any
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+		t.Fatal(err)
+	}
+	delete(file, "auth")
+	delete(file["stores"].([]any)[0].(map[string]any), "mailboxes")
+	b, err := yaml.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := output(t, binary(t), "check", "--config", write(t, filepath.Join(p.dir, "leadfloor.yaml"), string(b)))
 	if !strings.Contains(out, "redis") || regexp.MustCompile(`can lose|appendonly|appendfsync|maxmemory|replica`).MatchString(out) {
 		t.Errorf("check says:\n%s", out)
 	}
+}
+
+// TestComposeRedis runs the commands of both Redis services.
+func TestComposeRedis(t *testing.T) {
+	p, err := composition(t, top+"deploy/docker/compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair := newPair(t, read(t, "deploy/redis/redis-leadfloor.conf"))
+	run := func(service, port string) {
+		s := p.Services[service]
+		data := filepath.Join(pair.dir, service)
+		if err := os.Mkdir(data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		replica := ""
+		if v := s.Environment["REPLICA_OF"]; v != nil && *v != "" {
+			if *v != "--replicaof redis 6379" {
+				t.Fatalf("%s: REPLICA_OF = %q", service, *v)
+			}
+			replica = "--replicaof 127.0.0.1 " + pair.master
+		}
+		// What differs is what a container gives and this machine does not.
+		command := strings.NewReplacer("$$", "$", "/etc/redis/redis-leadfloor.conf", pair.conf, "--bind 0.0.0.0", "--bind 127.0.0.1", "--port 6379", "--port "+port,
+			"--dir /data", "--dir "+data, "/run/secrets/redis.password", pair.secret, "$REPLICA_OF", replica, "$$REPLICA_OF", replica).Replace(s.Command[0])
+		start(t, s.Entrypoint[0], append(s.Entrypoint[1:], command)...)
+	}
+	run("redis", pair.master)
+	run("redis-replica", freePort(t))
+	pair.check(t, read(t, "deploy/docker/leadfloor.yaml"), "redis://redis:6379/0", "password_file: /run/secrets/redis.password")
 }
 
 // binary is leadfloor as the packages hold it.

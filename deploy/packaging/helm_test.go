@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -97,7 +98,8 @@ func rendered(t testing.TB, values string) (objects map[string]object) {
 // TestChart renders the chart with the least and with all values, has Kubernetes' own schemas judge it, and leadfloor the configuration.
 func TestChart(t *testing.T) {
 	for values, want := range map[string][]string{
-		"least-values.yaml": {"ConfigMap/lf-leadfloor", "Deployment/lf-leadfloor", "NetworkPolicy/lf-leadfloor", "PodDisruptionBudget/lf-leadfloor", "Service/lf-leadfloor", "ServiceAccount/lf-leadfloor"},
+		"least-values.yaml": {"ConfigMap/lf-leadfloor", "Deployment/lf-leadfloor", "NetworkPolicy/lf-leadfloor", "PodDisruptionBudget/lf-leadfloor", "Service/lf-leadfloor", "ServiceAccount/lf-leadfloor",
+			"ConfigMap/lf-leadfloor-redis", "Service/lf-leadfloor-redis", "StatefulSet/lf-leadfloor-redis", "PodDisruptionBudget/lf-leadfloor-redis", "NetworkPolicy/lf-leadfloor-redis"},
 		"all-values.yaml": {"ConfigMap/lf-leadfloor", "Deployment/lf-leadfloor", "NetworkPolicy/lf-leadfloor", "PodDisruptionBudget/lf-leadfloor", "Service/lf-leadfloor", "ServiceAccount/lf-leadfloor",
 			"ServiceMonitor/lf-leadfloor", "PrometheusRule/lf-leadfloor", "ConfigMap/lf-leadfloor-floor", "ConfigMap/lf-leadfloor-manager", "ConfigMap/lf-leadfloor-operations"},
 	} {
@@ -170,11 +172,35 @@ func TestChartFiles(t *testing.T) {
 	}
 }
 
+// TestChartRedis runs the script of both pods of the chart's own Redis, with this machine's server, and leadfloor's check on them with the
+// chart's configuration.
+func TestChartRedis(t *testing.T) {
+	objects := rendered(t, "least-values.yaml")
+	set := objects["StatefulSet/lf-leadfloor-redis"]
+	if got := object(set.at("spec", "template", "spec").(map[string]any)["containers"].([]any)[0].(map[string]any))["env"]; !reflect.DeepEqual(got, []any{map[string]any{"name": "MASTER", "value": "lf-leadfloor-redis-0.lf-leadfloor-redis"}}) {
+		t.Errorf("the replica follows %v", got)
+	}
+	files := objects["ConfigMap/lf-leadfloor-redis"]
+	pair := newPair(t, files.at("data", "redis-leadfloor.conf").(string))
+	for n, port := range []string{pair.master, freePort(t)} {
+		data := filepath.Join(pair.dir, fmt.Sprint("data-", n))
+		if err := os.Mkdir(data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		script := strings.NewReplacer("$(hostname)", fmt.Sprint("lf-leadfloor-redis-", n), "$MASTER 6379", "127.0.0.1 "+pair.master, "/etc/redis/redis-leadfloor.conf", pair.conf,
+			"--port 6379", "--bind 127.0.0.1 --port "+port, "--dir /data", "--dir "+data, "/run/secrets/redis.password", pair.secret).Replace(files.at("data", "start-redis.sh").(string))
+		start(t, "sh", write(t, filepath.Join(pair.dir, fmt.Sprint("start-", n, ".sh")), script))
+	}
+	pair.check(t, objects["ConfigMap/lf-leadfloor"].at("data", "leadfloor.yaml").(string), "redis://lf-leadfloor-redis-0.lf-leadfloor-redis:6379/0", "password_file: redis.password")
+}
+
 // TestChartRefuses proves that the schema of the values holds.
 func TestChartRefuses(t *testing.T) {
 	least := read(t, "deploy/helm/leadfloor/ci/least-values.yaml")
 	for name, c := range map[string]struct{ values, says string }{
 		"no configuration":      {"{}", "config"},
+		"a Redis of none":       {strings.Replace(least, "config:\n", "config:\n  redis: {}\n", 1), "redis"},
+		"no secret":             {strings.Replace(least, "existingSecret: leadfloor\n", "", 1), "existingSecret must hold"},
 		"no tokens":             {strings.Replace(least, "tokens: [{name: ops, role: admin, token_file: admin.token}]", "tokens: []", 1), "tokens"},
 		"a misspelt value":      {least + "\nreplicaCuont: 2\n", "replicaCuont"},
 		"an address of its own": {strings.Replace(least, "config:\n", "config:\n  listen: 127.0.0.1:1\n", 1), "config"},

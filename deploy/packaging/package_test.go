@@ -48,10 +48,10 @@ func TestDeb(t *testing.T) {
 		}
 	}
 	write(t, filepath.Join(root, "var/lib/dpkg/status"), "")
-	dpkg := func(args ...string) string {
+	dpkg := func(args ...string) {
 		t.Helper()
 		// What it depends on is not in this folder, and its scripts run outside of it, told by DPKG_ROOT.
-		return output(t, "dpkg", append([]string{"--root=" + root, "--force-depends", "--force-script-chrootless", "--log=" + filepath.Join(root, "dpkg.log")}, args...)...)
+		output(t, "dpkg", append([]string{"--root=" + root, "--force-depends", "--force-script-chrootless", "--log=" + filepath.Join(root, "dpkg.log")}, args...)...)
 	}
 	for line := range strings.Lines(output(t, "dpkg-deb", "--contents", deb)) {
 		if strings.HasPrefix(line, "d") && !strings.HasPrefix(line, "drwxr-x") || !strings.Contains(line, " root/root ") {

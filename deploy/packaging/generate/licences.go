@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"unicode"
 )
@@ -30,7 +29,8 @@ func licences(binary string) ([]byte, error) {
 		return nil, fmt.Errorf("ask go for its root: %w", err)
 	}
 	var b bytes.Buffer
-	if err := addLicences(&b, "The Go standard library, "+info.GoVersion, strings.TrimSpace(string(root))); err != nil {
+	// Some distributions of Go leave its licence out of GOROOT; their own package carries it.
+	if _, err := addLicences(&b, "The Go standard library, "+info.GoVersion, strings.TrimSpace(string(root))); err != nil {
 		return nil, err
 	}
 	for _, m := range info.Deps {
@@ -38,35 +38,34 @@ func licences(binary string) ([]byte, error) {
 			m = m.Replace
 		}
 		dir := filepath.Join(strings.TrimSpace(string(cache)), filepath.FromSlash(escaped(m.Path))+"@"+escaped(m.Version))
-		if err := addLicences(&b, m.Path+" "+m.Version, dir); err != nil {
+		found, err := addLicences(&b, m.Path+" "+m.Version, dir)
+		if err != nil {
 			return nil, err
+		}
+		if !found {
+			return nil, fmt.Errorf("%s %s has no licence in %q: may it be passed on?", m.Path, m.Version, dir)
 		}
 	}
 	return b.Bytes(), nil
 }
 
-func addLicences(b *bytes.Buffer, what, dir string) error {
+func addLicences(b *bytes.Buffer, what, dir string) (found bool, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("look for the licence of %s: %w", what, err)
+		return false, fmt.Errorf("look for the licence of %s: %w", what, err)
 	}
-	found := false
 	for _, e := range entries {
 		if !e.Type().IsRegular() || !licenceFile.MatchString(e.Name()) {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
-			return fmt.Errorf("read the licence of %s: %w", what, err)
+			return false, fmt.Errorf("read the licence of %s: %w", what, err)
 		}
 		fmt.Fprintf(b, "%s: %s\n\n%s\n\n%s\n\n", what, e.Name(), bytes.TrimSpace(text), strings.Repeat("-", 80))
 		found = true
 	}
-	// Some distributions of Go leave its licence out of GOROOT; their own package carries it.
-	if !found && !strings.Contains(dir, runtime.GOROOT()) {
-		return fmt.Errorf("%s has no licence in %q: may it be passed on?", what, dir)
-	}
-	return nil
+	return found, nil
 }
 
 // escaped is how the module cache spells capitals.

@@ -15,5 +15,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{- define "leadfloor.config" -}}
-{{ toYaml (merge (dict "listen" "0.0.0.0:8080" "health_listen" "0.0.0.0:8081") .Values.config) }}
+{{- $own := dict "listen" "0.0.0.0:8080" "health_listen" "0.0.0.0:8081" }}
+{{- if not (hasKey .Values.config "redis") }}
+{{- $redis := printf "%s-redis" (include "leadfloor.name" .) }}
+{{- $_ := set $own "redis" (dict "url" (printf "redis://%s-0.%s:6379/0" $redis $redis) "password_file" "redis.password" "wait_replicas" 1 "strict" true) }}
+{{- end }}
+{{- toYaml (merge $own .Values.config) }}
 {{- end }}

@@ -68,14 +68,19 @@ func render(values string) (map[string]string, error) {
 	return engine.Engine{Strict: true}.Render(c, all)
 }
 
-// rendered are the objects of the chart with the values in a file of ci/.
-func rendered(t testing.TB, values string) (objects map[string]object) {
+// rendered are the objects of the chart with the values in a file of ci/, by kind and name.
+func rendered(t testing.TB, values string) map[string]object {
 	t.Helper()
 	files, err := render(read(t, "deploy/helm/leadfloor/ci/"+values))
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects = map[string]object{}
+	return objectsOf(t, files)
+}
+
+func objectsOf(t testing.TB, files map[string]string) map[string]object {
+	t.Helper()
+	objects := map[string]object{}
 	for name, text := range files {
 		if filepath.Ext(name) != ".yaml" {
 			continue

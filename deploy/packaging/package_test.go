@@ -79,7 +79,9 @@ func TestDeb(t *testing.T) {
 		"usr/share/fish/vendor_completions.d/leadfloor.fish", "usr/share/doc/leadfloor/copyright", "usr/share/doc/leadfloor/licences.gz",
 		"usr/share/doc/leadfloor/changelog.gz", "usr/share/doc/leadfloor/changelog.Debian.gz", "usr/share/doc/leadfloor/examples/leadfloor.yaml",
 		"usr/share/doc/leadfloor/metrics.md", "usr/share/doc/leadfloor/runbooks/LeadUntouched.md", "usr/share/leadfloor/prometheus/rules.yml",
-		"usr/share/leadfloor/grafana/dashboards/floor.json", "etc/redis/redis-leadfloor.conf",
+		"usr/share/doc/leadfloor/examples/prometheus.yml", "usr/share/doc/leadfloor/examples/alertmanager.yml", "usr/share/doc/leadfloor/grafana.md",
+		"usr/share/leadfloor/grafana/dashboards/floor.json", "usr/share/leadfloor/grafana/dashboards/manager.json", "usr/share/leadfloor/grafana/dashboards/operations.json",
+		"usr/share/leadfloor/grafana/provisioning/dashboards/leadfloor.yaml", "etc/redis/redis-leadfloor.conf",
 	} {
 		if info, err := os.Stat(filepath.Join(root, path)); err != nil || info.Size() == 0 {
 			t.Errorf("%s is missing or empty (%v)", path, err)

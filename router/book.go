@@ -103,6 +103,11 @@ func (b *Book) deal(e Event) {
 	if t.Gen != b.gen {
 		t.Since = 0
 	}
+	if d.Cost < 0 { // a turn given back, as it was told before Back named whom
+		t.Pass, t.Since, t.Gen = max(0, t.Pass+d.Cost), -1, b.gen
+		b.Turns[d.To] = t
+		return
+	}
 	t.Pass, t.Last, t.Turns, t.Gen = t.Pass+d.Cost, e.Seq, t.Turns+1, b.gen
 	switch {
 	case e.Kind != KindDealt:

@@ -345,6 +345,74 @@ func TestSearchThatNamesTheImpossible(t *testing.T) {
 	}
 }
 
+func TestSearchOutOfOrder(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		s.Add(arrived, leads(1, 5)...)
+		s.On("UID SEARCH", func(c *mailtest.ScriptConn, tag, _ string) bool {
+			c.Send("* SEARCH 4 1 5\r\n* SEARCH 3 2\r\n%s OK done", tag)
+			return true
+		})
+		r.run(t)
+		after(time.Minute)
+		r.all(t, leads(1, 5))
+		r.errors(t, map[string]int{})
+	})
+}
+
+// Exchange only estimates sizes, and another estimate is no other message: it is read again, and not decided again.
+func TestSizesAreEstimates(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		s.Add(arrived, leads(1, 3)...)
+		estimate := 40
+		s.On("UID FETCH", func(c *mailtest.ScriptConn, tag, args string) bool {
+			if strings.Contains(args, "BODY") {
+				return false
+			}
+			for i, h := range s.Held("INBOX") {
+				estimate++
+				c.Send("* %d FETCH (UID %d INTERNALDATE %q RFC822.SIZE %d)", i+1, h.UID, h.Date.Format("_2-Jan-2006 15:04:05 -0700"), estimate)
+			}
+			c.Send("%s OK done", tag)
+			return true
+		})
+		r.run(t)
+		for range 3 {
+			after(time.Minute)
+			s.Hangup()
+		}
+		after(time.Minute)
+		r.all(t, leads(1, 3))
+		if got, want := r.fates(7), "1:lead 2:lead 3:lead "; got != want {
+			t.Errorf("fates = %s, want %s", got, want)
+		}
+	})
+}
+
+// A mail leaves the folder when its fate is in the ledger, and not a moment before.
+func TestNothingMovesBeforeItIsSettled(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		r.action(t, ingest.FateLead, "move:Done")
+		s.Add(arrived, leads(1, 3)...)
+		r.handler.Decide = func(_ context.Context, m ingest.Message) (ingest.Fate, error) {
+			if m.Place.UID == 3 {
+				r.ledger.Fail(errors.New("connection refused"))
+			}
+			return ingest.FateLead, nil
+		}
+		r.run(t)
+		after(10 * time.Minute)
+		if n := count(s.Commands(), "UID MOVE"); n != 0 || len(s.Held("INBOX")) != 3 {
+			t.Errorf("MOVE was sent %d times, INBOX holds %d, want 0 and 3", n, len(s.Held("INBOX")))
+		}
+		r.handler.Decide = nil
+		r.ledger.Fail(nil)
+		after(10 * time.Minute)
+		if n := len(s.Held("Done")); n != 3 {
+			t.Errorf("moved = %d, want 3 in the end", n)
+		}
+	})
+}
+
 func TestMoveByCopy(t *testing.T) {
 	for _, tt := range []struct {
 		name, caps  string

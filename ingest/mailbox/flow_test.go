@@ -17,10 +17,11 @@ import (
 	"leadfloor/ingest/mailbox/mailtest"
 )
 
-// onBoth runs a test against the server in memory and against Dovecot.
-func onBoth(t *testing.T, test func(t *testing.T, s *mailtest.Server)) {
+// onAll runs a test against the server in memory, against Dovecot, and against Courier, which is of another family.
+func onAll(t *testing.T, test func(t *testing.T, s *mailtest.Server)) {
 	t.Run("memory", func(t *testing.T) { test(t, mailtest.Memory(t)) })
 	t.Run("dovecot", func(t *testing.T) { test(t, dovecotAccount(t)) })
+	t.Run("courier", func(t *testing.T) { test(t, mailtest.Courier(t)) })
 }
 
 func settled(fate ingest.Fate, n int) func(mailtest.Observed) bool {
@@ -28,7 +29,7 @@ func settled(fate ingest.Fate, n int) func(mailtest.Observed) bool {
 }
 
 func TestEachMessageIsHandedOverOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *mailtest.Server) {
+	onAll(t, func(t *testing.T, s *mailtest.Server) {
 		s.Append(t, arrived, leads(1, 600)...)
 		r := rigFor(s)
 		r.cfg.PollInterval = time.Second
@@ -62,16 +63,16 @@ func TestEachMessageIsHandedOverOnce(t *testing.T) {
 }
 
 func TestMoveAndFlag(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *mailtest.Server) {
+	onAll(t, func(t *testing.T, s *mailtest.Server) {
 		r := rigFor(s)
-		r.action(t, ingest.FateLead, "move:Processed")
+		r.action(t, ingest.FateLead, "move:"+s.Folder("Processed"))
 		r.action(t, ingest.FateOther, "flag")
 		r.handler.Decide = byNumber
 		s.Append(t, arrived, leads(1, 9)...)
 		stop := r.run(t)
 		r.observer.Await(t, "a look at all", func(o mailtest.Observed) bool { return o.Successes > 0 })
 		stop()
-		got := map[string]int{"INBOX": len(s.Held(t, "INBOX")), "Processed": len(s.Held(t, "Processed"))}
+		got := map[string]int{"INBOX": len(s.Held(t, "INBOX")), "Processed": len(s.Held(t, s.Folder("Processed")))}
 		if diff := cmp.Diff(got, map[string]int{"INBOX": 6, "Processed": 3}); diff != "" {
 			t.Errorf("messages (-got +want):\n%s", diff)
 		}
@@ -99,7 +100,7 @@ func TestKillAndRestart(t *testing.T) {
 	test := func(t *testing.T, s *mailtest.Server) {
 		s.Append(t, arrived, leads(1, 100)...)
 		r := rigFor(s)
-		r.action(t, ingest.FateLead, "move:Done")
+		r.action(t, ingest.FateLead, "move:"+s.Folder("Done"))
 		r.cfg.PollInterval = time.Second
 		kill := sync.OnceFunc(func() {
 			s.Kill()
@@ -121,16 +122,17 @@ func TestKillAndRestart(t *testing.T) {
 		}
 		stop()
 		r.allInAnyOrder(t, leads(1, 110))
-		if got := []int{len(s.Held(t, "INBOX")), len(s.Held(t, "Done"))}; !slices.Equal(got, []int{0, 110}) {
+		if got := []int{len(s.Held(t, "INBOX")), len(s.Held(t, s.Folder("Done")))}; !slices.Equal(got, []int{0, 110}) {
 			t.Errorf("INBOX and Done hold %v, want [0 110]; log:\n%s", got, r.log)
 		}
 	}
 	t.Run("memory", func(t *testing.T) { test(t, mailtest.Memory(t)) })
 	t.Run("dovecot", func(t *testing.T) { test(t, mailtest.Dovecot(t)) }) // its own: others share the common one
+	t.Run("courier", func(t *testing.T) { test(t, mailtest.Courier(t)) })
 }
 
 func TestUIDValidityChanges(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *mailtest.Server) {
+	onAll(t, func(t *testing.T, s *mailtest.Server) {
 		s.Append(t, arrived, leads(1, 20)...)
 		r := rigFor(s)
 		r.cfg.PollInterval = time.Second
@@ -145,7 +147,7 @@ func TestUIDValidityChanges(t *testing.T) {
 
 // A server that gives UIDs again under the same UIDVALIDITY must not have new mail taken for old.
 func TestUIDsRewind(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *mailtest.Server) {
+	onAll(t, func(t *testing.T, s *mailtest.Server) {
 		s.Append(t, arrived, leads(1, 20)...)
 		r := rigFor(s)
 		r.cfg.PollInterval = time.Second
@@ -167,7 +169,7 @@ func TestUIDsRewind(t *testing.T) {
 
 // A settled message must never be moved on the strength of its UID alone.
 func TestRewoundPlaceIsNotMovedUnread(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *mailtest.Server) {
+	onAll(t, func(t *testing.T, s *mailtest.Server) {
 		s.Append(t, arrived, leads(1, 3)...)
 		r := rigFor(s)
 		stop := r.run(t)
@@ -175,7 +177,7 @@ func TestRewoundPlaceIsNotMovedUnread(t *testing.T) {
 		stop()
 		s.Rewind(t)
 		s.Append(t, arrived, lead(1), lead(7), lead(3)) // the same second and size
-		r.action(t, ingest.FateLead, "move:Done")
+		r.action(t, ingest.FateLead, "move:"+s.Folder("Done"))
 		r.action(t, ingest.FateOther, "keep")
 		r.handler.Decide = func(context.Context, ingest.Message) (ingest.Fate, error) { return ingest.FateOther, nil }
 		before := r.observer.Observed().Successes
@@ -189,7 +191,7 @@ func TestRewoundPlaceIsNotMovedUnread(t *testing.T) {
 		if len(held) != 1 || string(held[0].Raw) != string(lead(7)) {
 			t.Errorf("INBOX holds %d messages, want the new one alone; log:\n%s", len(held), r.log)
 		}
-		if n := len(s.Held(t, "Done")); n != 2 {
+		if n := len(s.Held(t, s.Folder("Done"))); n != 2 {
 			t.Errorf("Done holds %d, want 2", n)
 		}
 	})
@@ -197,21 +199,25 @@ func TestRewoundPlaceIsNotMovedUnread(t *testing.T) {
 
 // What was decided before a crash and not moved is moved by the next process, without deciding it again.
 func TestActionOwedFromBefore(t *testing.T) {
-	for _, action := range []string{"move:Done", "flag"} {
-		t.Run(action, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, s *mailtest.Server) {
+	for _, verb := range []string{"move", "flag"} {
+		t.Run(verb, func(t *testing.T) {
+			onAll(t, func(t *testing.T, s *mailtest.Server) {
 				s.Append(t, arrived, leads(1, 30)...)
 				r := rigFor(s)
 				stop := r.run(t)
 				r.observer.Await(t, "30 leads", settled(ingest.FateLead, 30))
 				stop()
+				action := verb
+				if verb == "move" {
+					action += ":" + s.Folder("Done")
+				}
 				r.action(t, ingest.FateLead, action)
 				before := r.observer.Observed().Successes
 				stop = r.run(t)
 				r.observer.Await(t, "a look", func(o mailtest.Observed) bool { return o.Successes > before })
 				stop()
 				r.all(t, leads(1, 30))
-				done := len(s.Held(t, "Done"))
+				done := len(s.Held(t, s.Folder("Done")))
 				for _, h := range s.Held(t, "INBOX") {
 					if marked(h) {
 						done++
@@ -226,10 +232,10 @@ func TestActionOwedFromBefore(t *testing.T) {
 }
 
 func TestOtherClientsExpungeAndMove(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *mailtest.Server) {
+	onAll(t, func(t *testing.T, s *mailtest.Server) {
 		s.Append(t, arrived, leads(1, 10)...)
 		other := s.Client(t, "INBOX")
-		if err := other.Create("Elsewhere", nil).Wait(); err != nil {
+		if err := other.Create(s.Folder("Elsewhere"), nil).Wait(); err != nil {
 			t.Fatal(err)
 		}
 		r := rigFor(s)
@@ -238,7 +244,7 @@ func TestOtherClientsExpungeAndMove(t *testing.T) {
 		r.handler.Decide = func(_ context.Context, m ingest.Message) (ingest.Fate, error) {
 			if m.Place.UID == 1 {
 				// While the batch is decided, two of it are taken away.
-				if _, err := other.Move(imap.UIDSetNum(1, 4), "Elsewhere").Wait(); err != nil {
+				if _, err := other.Move(imap.UIDSetNum(1, 4), s.Folder("Elsewhere")).Wait(); err != nil {
 					t.Error(err)
 				}
 			}
@@ -259,23 +265,44 @@ func TestOtherClientsExpungeAndMove(t *testing.T) {
 				t.Errorf("uid %d is not marked; log:\n%s", h.UID, r.log)
 			}
 		}
-		if n := len(s.Held(t, "Elsewhere")); n != 2 {
+		if n := len(s.Held(t, s.Folder("Elsewhere"))); n != 2 {
 			t.Errorf("Elsewhere holds %d, want 2", n)
 		}
 	})
 }
 
+// What people do to a mail says nothing about whether it was taken: one that they read or are about to delete is.
+func TestSeenAndDeletedMailIsTaken(t *testing.T) {
+	onAll(t, func(t *testing.T, s *mailtest.Server) {
+		s.Append(t, arrived, leads(1, 4)...)
+		other := s.Client(t, "INBOX")
+		for uid, flag := range map[imap.UID]imap.Flag{2: imap.FlagSeen, 3: imap.FlagDeleted, 4: imap.FlagAnswered} {
+			if err := other.Store(imap.UIDSetNum(uid), &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: []imap.Flag{flag}}, nil).Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := rigFor(s)
+		stop := r.run(t)
+		r.observer.Await(t, "4 leads", settled(ingest.FateLead, 4))
+		stop()
+		r.all(t, leads(1, 4))
+		if n := len(s.Held(t, "INBOX")); n != 4 {
+			t.Errorf("INBOX holds %d, want 4: nothing is ours to expunge", n)
+		}
+	})
+}
+
 func TestReadOnly(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *mailtest.Server) {
+	onAll(t, func(t *testing.T, s *mailtest.Server) {
 		s.Append(t, arrived, leads(1, 3)...)
 		r := rigFor(s)
 		r.cfg.ReadOnly = true
-		r.action(t, ingest.FateLead, "move:Done")
+		r.action(t, ingest.FateLead, "move:"+s.Folder("Done"))
 		stop := r.run(t)
 		r.observer.Await(t, "a look", func(o mailtest.Observed) bool { return o.Successes > 0 })
 		stop()
 		r.all(t, leads(1, 3))
-		if got := []int{len(s.Held(t, "INBOX")), len(s.Held(t, "Done"))}; !slices.Equal(got, []int{3, 0}) {
+		if got := []int{len(s.Held(t, "INBOX")), len(s.Held(t, s.Folder("Done")))}; !slices.Equal(got, []int{3, 0}) {
 			t.Errorf("INBOX and Done hold %v, want [3 0]", got)
 		}
 	})

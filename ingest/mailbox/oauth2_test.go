@@ -130,6 +130,22 @@ func TestLogInByXOAUTH2(t *testing.T) {
 	}
 }
 
+// Dovecot takes the wrong answer to its refusal for a broken command: with the right one it says why.
+func TestXOAUTH2Refused(t *testing.T) {
+	r, o, s := tokened(t)
+	o.Life = -time.Hour
+	r.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := s.Dial(ctx, network, addr)
+		return &hiding{Conn: conn, word: "AUTH=OAUTHBEARER", said: &bytes.Buffer{}}, err
+	}
+	stop := r.run(t)
+	r.observer.Await(t, "the refusal", func(o mailtest.Observed) bool { return o.Errors[mailbox.ReasonAuth] > 0 })
+	stop()
+	if log := r.log.String(); !strings.Contains(log, "NO [AUTHENTICATIONFAILED]") {
+		t.Errorf("log = %s, want the server's own reason", log)
+	}
+}
+
 // A hiding connection takes a word out of what the server says, and keeps what the client says.
 type hiding struct {
 	net.Conn

@@ -137,12 +137,12 @@ func TestReviewGoesOnUntilAllIsDecided(t *testing.T) {
 
 // What was moved away is gone over too; what the store lost of it is decided again where it lies now.
 func TestReviewFindsWhatWasMoved(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *mailtest.Server) {
+	onAll(t, func(t *testing.T, s *mailtest.Server) {
 		var m memory
 		r := rigFor(s)
 		r.handler.Decide = m.decide
 		r.cfg.PollInterval = time.Second
-		r.action(t, ingest.FateLead, "move:Done")
+		r.action(t, ingest.FateLead, "move:"+s.Folder("Done"))
 		s.Append(t, arrived, leads(1, 300)...)
 		stop := r.run(t)
 		r.observer.Await(t, "all are decided", settled(ingest.FateLead, 300))
@@ -159,7 +159,7 @@ func TestReviewFindsWhatWasMoved(t *testing.T) {
 		if m.knows() != 300 {
 			t.Errorf("the store knows %d messages, want 300; log:\n%s", m.knows(), r.log)
 		}
-		if n := len(s.Held(t, "Done")); n != 300 {
+		if n := len(s.Held(t, s.Folder("Done"))); n != 300 {
 			t.Errorf("Done holds %d messages, want 300", n)
 		}
 		// A second loss asks about the same places, and changes nothing.

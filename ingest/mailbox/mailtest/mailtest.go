@@ -1,4 +1,4 @@
-// Package mailtest starts IMAP servers for tests: a private Dovecot, an in-memory one, and a scripted one that does what
+// Package mailtest starts IMAP servers for tests: a private Dovecot, a private Courier, an in-memory one, and a scripted one that does what
 // no sane server would. It also holds a ledger, a handler and an observer in memory. Only tests import it.
 package mailtest
 
@@ -34,6 +34,7 @@ type Server struct {
 	ClientTLS *tls.Config
 
 	backend backend
+	prefix  string // of folders other than INBOX
 }
 
 type backend interface {
@@ -50,6 +51,9 @@ type backend interface {
 func (s *Server) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return s.backend.dial(ctx, network, addr)
 }
+
+// Folder is the server's name of a folder of the user's own.
+func (s *Server) Folder(name string) string { return s.prefix + name }
 
 // Stop ends the server. A Server that was given a testing.TB stops by itself.
 func (s *Server) Stop() { s.backend.remove() }

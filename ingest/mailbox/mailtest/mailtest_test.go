@@ -15,6 +15,7 @@ func TestServers(t *testing.T) {
 	for name, server := range map[string]func(testing.TB) *mailtest.Server{
 		"memory":  func(t testing.TB) *mailtest.Server { return mailtest.Memory(t) },
 		"dovecot": mailtest.Dovecot,
+		"courier": mailtest.Courier,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := server(t)

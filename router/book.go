@@ -323,9 +323,13 @@ func (v *Verification) compare(b *Book, live *Derived) {
 				sets["person"][f["ow"]]++
 			}
 		}
+		next := ""
 		for _, code := range TimerCodes {
-			put("timer", string(code)+"|"+id, f["t"+string(code)])
+			if at := f["t"+string(code)]; at != "" && (next == "" || len(at) < len(next) || len(at) == len(next) && at < next) {
+				next = at
+			}
 		}
+		put("timer", id, next)
 		if p := strings.Split(f["to"], "|"); len(p) == 6 && TurnoverState(p[0]) == TurnoverOwed {
 			put("owed", id, p[1])
 		}

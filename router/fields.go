@@ -41,8 +41,8 @@ func (f Fields) version() int64 {
 	return n
 }
 
-// TimerCodes are the letters of the timers, each a field "t"+letter.
-const TimerCodes = "wdprx"
+// TimerCodes are the letters of the timers, each a field "t"+letter, in the order in which those of one instant go off.
+const TimerCodes = "dprwx"
 
 // Fields encodes a lead.
 func (l *Lead) Fields() Fields {
@@ -128,6 +128,17 @@ func (t Timers) ByCode() map[string]int64 {
 		}
 	}
 	return m
+}
+
+// Next is the timer that goes off first, and its letter; zero where none runs.
+func (t Timers) Next() (code string, at time.Time) {
+	all := t.byCode()
+	for _, c := range TimerCodes {
+		if x := all[string(c)]; !x.IsZero() && (at.IsZero() || x.Before(at)) {
+			code, at = string(c), x
+		}
+	}
+	return code, at
 }
 
 // LeadFromFields decodes a lead and derives from its arrivals and evidence what follows from them.

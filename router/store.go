@@ -54,7 +54,7 @@ type Store interface {
 	Lead(ctx context.Context, id string) (*Lead, error)
 	// Leads lists the leads of a rooftop, newest first, from the cursor on; next is empty at the end.
 	Leads(ctx context.Context, rooftop string, q Query) (leads []*Lead, next string, err error)
-	// Fallen returns the timers that fell due by now, earliest first.
+	// Fallen returns the leads of which a timer fell due by now, earliest first.
 	Fallen(ctx context.Context, rooftop string, now time.Time, limit int) ([]Timer, error)
 	// FirstWaiting is the lead that has waited longest, empty where none waits.
 	FirstWaiting(ctx context.Context, rooftop string) (lead string, err error)
@@ -318,9 +318,8 @@ type Query struct {
 	Cursor        string
 }
 
-// Timer is something that fell due.
+// Timer is the first of a lead's timers that fell due.
 type Timer struct {
-	Code string // a field of Timers: w, d, p, r, x
 	Lead string
 	At   time.Time
 }
@@ -334,7 +333,7 @@ type Derived struct {
 	ByArrival map[string]int64  // untouched leads, start of the clock in ms
 	ByDue     map[string]int64  // untouched leads, deadline in ms
 	Waiting   map[string]int64  // held leads, arrival in ms
-	Due       map[string]int64  // code|lead, ms
+	Due       map[string]int64  // leads of which something falls due, the first of it in ms
 	Owed      map[string]int64  // leads with a T.O. to be done, its deadline in ms
 	Leads     map[string]int64  // every lead, arrival in ms
 	Labels    map[string]string // sources that became labels

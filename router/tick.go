@@ -33,10 +33,14 @@ func (r *Router) Tick(ctx context.Context, rooftop string) (done int, err error)
 			return done, r.retain(ctx, f)
 		}
 		for _, t := range timers {
-			if err := r.fire(ctx, f, t); err != nil {
-				return done, fmt.Errorf("timer %s of lead %s: %w", t.Code, t.Lead, err)
+			more, err := r.fire(ctx, f, t)
+			if err != nil {
+				return done, fmt.Errorf("timer of lead %s: %w", t.Lead, err)
 			}
 			done++
+			if more {
+				break // it may come before what is due of others
+			}
 		}
 	}
 	return done, ctx.Err()
@@ -76,39 +80,41 @@ func (r *Router) dealWaiting(ctx context.Context, f *Rooftop, floor FloorNow) (d
 	return done, ctx.Err()
 }
 
-// fire does what one timer asks for. Whoever comes second finds the lead changed and the timer gone.
-func (r *Router) fire(ctx context.Context, f *Rooftop, t Timer) error {
-	_, err := retry(ctx, func() (struct{}, error) {
+// fire does what a timer asks for, and says whether more of the same lead fell due. Whoever comes second finds the lead changed and the
+// timer gone.
+func (r *Router) fire(ctx context.Context, f *Rooftop, t Timer) (more bool, err error) {
+	return retry(ctx, func() (bool, error) {
 		l, err := r.store.Lead(ctx, t.Lead)
 		if err != nil {
-			return struct{}{}, err
+			return false, err
 		}
-		if l.Timers.ByCode()[t.Code] != t.At.UnixMilli() {
-			return struct{}{}, nil // another replica was quicker, or it was moved
+		code, at := l.Timers.Next()
+		if !at.Equal(t.At) {
+			return false, nil // another replica was quicker, or it was moved
 		}
 		now := r.store.Now()
-		switch t.Code {
-		case "r":
-			return struct{}{}, r.redeal(ctx, f, l, now)
-		default:
-			c := f.due(l, t, now)
-			if err := r.owe(ctx, f, c); err != nil {
-				return struct{}{}, err
-			}
-			_, err = r.store.Put(ctx, f.ID, c)
-			return struct{}{}, err
+		for c, x := range l.Timers.byCode() {
+			more = more || c != code && !x.IsZero() && !x.After(now)
 		}
+		if code == "r" {
+			return more, r.redeal(ctx, f, l, now)
+		}
+		c := f.due(l, code, at, now)
+		if err := r.owe(ctx, f, c); err != nil {
+			return false, err
+		}
+		_, err = r.store.Put(ctx, f.ID, c)
+		return more, err
 	})
-	return err
 }
 
 // due is the change that a warning or a deadline makes.
-func (f *Rooftop) due(before *Lead, t Timer, now time.Time) *Change {
+func (f *Rooftop) due(before *Lead, code string, at, now time.Time) *Change {
 	after := *before
-	c := &Change{Now: now, Token: t.Code + "/" + before.ID + "/" + millis(t.At), Before: before, After: &after, Counts: map[string]int64{}}
+	c := &Change{Now: now, Token: code + "/" + before.ID + "/" + millis(at), Before: before, After: &after, Counts: map[string]int64{}}
 	c.Event = Event{Kind: KindDue, At: now, Lead: before.ID, Detail: map[string]string{}}
-	met := before.answered(t.At)
-	switch t.Code {
+	met := before.answered(at)
+	switch code {
 	case "w":
 		after.Timers.Warn = time.Time{}
 		c.Event.Kind, c.Event.By = KindWarned, before.Owner

@@ -3,7 +3,7 @@
 -- KEYS 15 lead. Returns JSON {owner, seq, kind}, {conflict: true}, {none: true} where it goes on being held, {early: true} before the
 -- spacing has passed.
 local LEAD = KEYS[15]
-local f = read(LEAD, 'v', 'st', 'ow', 'sl', 'ra', 'ar')
+local f = read(LEAD, 'v', 'st', 'ow', 'sl', 'ra', 'ar', 'td', 'tx')
 if not f[1] or tonumber(f[1]) ~= R.v then return '{"conflict":true}' end
 local held = f[2] == 'waiting'
 if R.spacing > 0 and held then
@@ -56,10 +56,7 @@ end
 deal.to, deal.cost, deal.reason, deal.missed = owner, cost, reason, #R.exclude > 0 and cjson.encode(R.exclude) or nil
 local s = event(kind, R.id, R.by, set, deal_json(deal))
 write(LEAD, int(s), set)
-for _, code in ipairs({'w', 'p', 'r'}) do
-  local at = timers[code]
-  if at then redis.call('ZADD', DUE, int(at), code .. '|' .. R.id) else redis.call('ZREM', DUE, code .. '|' .. R.id) end
-end
+wind(R.id, set.tw, set.tp, set.tr, f[7], f[8])
 if kind == 'held' then
   redis.call('ZADD', WAIT, f[6], R.id)
 elseif held then

@@ -17,7 +17,7 @@ import "strings"
 //	lf:{STORE}:wait    zset    held lead -> arrival in ms
 //	lf:{STORE}:ua      zset    untouched lead -> start of its clock in ms
 //	lf:{STORE}:ud      zset    untouched lead -> deadline in ms
-//	lf:{STORE}:due     zset    timer code|lead -> ms
+//	lf:{STORE}:due     zset    lead -> when the first of its timers goes off, in ms
 //	lf:{STORE}:owed    zset    lead with a T.O. to be done -> deadline in ms
 //	lf:{STORE}:age     zset    lead that was in use after its arrival was long ago -> when its personal data may go, in ms
 //	lf:{STORE}:l:ID    hash    a lead: v, b and o as it was born (see pack.go), and the fields of router.Fields that changed since

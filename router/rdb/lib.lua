@@ -36,7 +36,8 @@ local function event(kind, lead, by, set, deal, detail, birth)
 end
 
 -- line is who is next, then who after, of the eligible: 'pass of the last;' and of each 'id cost pass last turns since;'. It is kept beside
--- the rotation while nothing but a turn can change the floor, so that take need not look at everybody; nil: as it was, '': not known.
+-- the rotation while nothing but a turn can change the floor and nobody is held, so that take need not look at everybody; nil: as it was,
+-- '': not known.
 -- floor says until when: the request's floor as one word, and when the first who was set by hand no longer is, 0 where nobody was.
 -- told is the last event that tells the passes of all.
 local line, floor, told = nil, nil, tonumber(meta[9] or '')
@@ -74,7 +75,7 @@ local function born(b, o)
   if t.dk == '' then t.dk = 'sales' end
   t.td = d == '=' and t.dl or d
   t.st, t.sl = st == 'w' and 'waiting' or 'untouched', t.so
-  if st == 'w' then t.tw, t.tp, t.tr = '', '', '' end
+  if st == 'w' then t.as, t.tw, t.tp, t.tr = '', '', '', '' end
   for _, name in ipairs({'as', 'dl', 'tw', 'td', 'tp', 'tr'}) do
     if t[name] ~= '' then t[name] = int(t.ar + t[name]) end
   end
@@ -278,11 +279,14 @@ local function charge(p, dealt)
   return cost
 end
 
--- timers sets those that run, in one call.
-local function set_timers(lead, timers)
-  local z = {}
-  for code, at in pairs(timers) do z[#z + 1] = at; z[#z + 1] = code .. '|' .. lead end
-  if #z > 0 then redis.call('ZADD', DUE, unpack(z)) end
+-- wind sets when something next falls due of a lead, by its timers; an empty one does not run.
+local function wind(lead, ...)
+  local first
+  for i = 1, select('#', ...) do
+    local at = tonumber((select(i, ...)) or '')
+    if at and (not first or at < first) then first = at end
+  end
+  if first then redis.call('ZADD', DUE, int(first), lead) else redis.call('ZREM', DUE, lead) end
 end
 
 -- save_people writes who changed, and the line.
@@ -295,7 +299,8 @@ local function save_people()
   if #w > 0 then redis.call('HSET', ROT, unpack(w)) end
   if not mustered then return end
   line, floor = '', '- 0'
-  if capped or #q == 0 then return end -- whoever is capped comes and goes with every lead
+  -- Whoever is capped comes and goes with every lead; those who are held come first.
+  if capped or #q == 0 or redis.call('ZCARD', WAIT) > 0 then return end
   table.sort(q, function(a, b)
     if a.pass ~= b.pass then return a.pass < b.pass end
     if a.last ~= b.last then return a.last < b.last end
@@ -332,16 +337,14 @@ local function advance()
   return who, cost, pass
 end
 
--- change writes what router derived a lead to be: c.set fields ('' removes), c.z {letter of a sorted set: score or -1}, c.due {code: ms or -1},
+-- change writes what router derived a lead to be: c.set fields ('' removes), c.z {letter of a sorted set: score or -1},
 -- c.unt {person: n}. s is the number of the event that tells of it.
 local function change(lead, key, c, s)
   write(key, int(s), c.set)
-  local zsets = {a = UA, d = UD, w = WAIT, o = OWED, l = LEADS}
+  if (c.z.w or -1) >= 0 then line, floor = '', '- 0' end
+  local zsets = {a = UA, d = UD, w = WAIT, o = OWED, l = LEADS, t = DUE}
   for letter, score in pairs(c.z) do
     if score >= 0 then redis.call('ZADD', zsets[letter], int(score), lead) else redis.call('ZREM', zsets[letter], lead) end
-  end
-  for code, at in pairs(c.due) do
-    if at >= 0 then redis.call('ZADD', DUE, int(at), code .. '|' .. lead) else redis.call('ZREM', DUE, code .. '|' .. lead) end
   end
   for person, n in pairs(c.unt) do redis.call('HINCRBY', UNT, person, int(n)) end
 end

@@ -1,7 +1,7 @@
 -- move stores what became of two leads when arrivals of the one went to the other, as router derived it.
 -- KEYS 15, 16 the one and its personal record, 17, 18 the other's, then fingerprint shards.
 -- R.from and R.to are a change of each: id, v (0: there is no such lead yet), kind, by, detail, counts, to and why of a deal, back
--- [[person, cost]] of turns given back, and set, z, unt and due as change takes them. R.marks [[number of an arrival, its number there]],
+-- [[person, cost]] of turns given back, and set, z and unt as change takes them. R.marks [[number of an arrival, its number there]],
 -- R.records [[field of the record, field there]], R.prints [{s shard, f field, drop lead or add lead:last name}].
 -- Returns JSON {seq} or {conflict: true}.
 local FROM, RECORD, TO, THERE = KEYS[15], KEYS[16], KEYS[17], KEYS[18]

@@ -15,17 +15,15 @@ import (
 
 // A new lead lies packed, and its event tells it in the same words, for most leads change little and there are many:
 //
-//	b  number of its event|w where it waits|assigned|arrived in ms|channel unless email|desk unless sales|response due|warn|due|person's due|reassign
+//	b  number of its event|w where it waits|decided|arrived in ms|channel unless email|desk unless sales|response due|warn|due|person's due|reassign
 //	o  source|owner|what it cost the owner's pass
 //
 // Times but the arrival are milliseconds after it, empty where there is none; = stands for the response's. Whatever changes later lies in
 // a field of its own beside, as router.Fields has it, an empty one where something is gone.
 
-// birth is the part of b that is known before the decision.
+// birth is the part of b that is known before the decision, from the channel on.
 func birth(t *router.Take) string {
 	b := make([]byte, 0, 64)
-	b = strconv.AppendInt(b, t.At.UnixMilli(), 10)
-	b = append(b, '|')
 	if t.Channel != router.Email {
 		b = append(b, t.Channel...)
 	}
@@ -159,8 +157,9 @@ func (s *sides) next(e *router.Event, d *told) {
 	}
 }
 
-// parts of the field n: b, o, then label unless the source, who covers, bucket and ms waited, 1 after hours, pass of the owner before, since, reason.
-const partsOfN = partsOfB + partsOfO + 8
+// partsOfN are those of the field n: of b all but the event's number and the arrival, which follow; o; then the label unless it is the source,
+// who covers, bucket and ms waited, 1 after hours, the owner's pass before, since, and the reason unless it was the owner's turn.
+const partsOfN = partsOfB - 2 + partsOfO + 8
 
 func decodeEvent(m redis.XMessage) (e router.Event, d *told, err error) {
 	id, _, _ := strings.Cut(m.ID, "-")
@@ -199,9 +198,12 @@ func decodeBirth(e *router.Event, d *told, s string) error {
 	if len(p) != partsOfN {
 		return fmt.Errorf("field n: %d parts, want %d", len(p), partsOfN)
 	}
-	o := p[partsOfB : partsOfB+partsOfO]
-	f := born(p[:partsOfB], o)
-	p = p[partsOfB+partsOfO:]
+	const endOfB, endOfO = partsOfB - 2, partsOfB - 2 + partsOfO
+	arrived := e.At.UnixMilli() - number(p[1])
+	b := append([]string{strconv.FormatInt(e.Seq, 10), p[0], p[1], strconv.FormatInt(arrived, 10)}, p[2:endOfB]...)
+	o := p[endOfB:endOfO]
+	f := born(b, o)
+	p = p[endOfO:]
 	source, cover, bucket, waited, closed, pass, since, reason := p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
 	if source != "" {
 		f["sl"] = source

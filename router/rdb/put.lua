@@ -1,6 +1,6 @@
 -- put stores what became of a lead, as router derived it from version R.v.
 -- KEYS 15 lead, 16 its personal record, 17 the call's token. ARGV 2 a note, personal.
--- R.set, R.z, R.unt and R.due as change takes them (the number R.pending stands for the event's), R.counts, R.to and R.why of a deal, R.back
+-- R.set, R.z and R.unt as change takes them (the number R.pending stands for the event's), R.counts, R.to and R.why of a deal, R.back
 -- [[person, cost]] of turns given back, R.erase the prints of a lead that is forgotten, whose shards are the keys from 18 on, R.tombs how many
 -- of them, the first, are remembered. Returns JSON {seq} or {conflict: true}.
 local LEAD, RECORD, CALL = KEYS[15], KEYS[16], KEYS[17]

@@ -217,7 +217,7 @@ func (s *Store) Called(ctx context.Context, store, token string) (bool, error) {
 	return n == 1, nil
 }
 
-// Fallen returns the timers that fell due.
+// Fallen returns the leads of which a timer fell due.
 func (s *Store) Fallen(ctx context.Context, store string, now time.Time, limit int) ([]router.Timer, error) {
 	z, err := s.rdb.ZRangeByScoreWithScores(ctx, keysOf(store).is("due"), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: int64(limit)}).Result()
 	if err != nil {
@@ -225,8 +225,7 @@ func (s *Store) Fallen(ctx context.Context, store string, now time.Time, limit i
 	}
 	all := make([]router.Timer, 0, len(z))
 	for _, e := range z {
-		code, lead, _ := strings.Cut(text(e.Member), "|")
-		all = append(all, router.Timer{Code: code, Lead: lead, At: time.UnixMilli(int64(e.Score)).UTC()})
+		all = append(all, router.Timer{Lead: text(e.Member), At: time.UnixMilli(int64(e.Score)).UTC()})
 	}
 	return all, nil
 }

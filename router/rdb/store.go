@@ -180,10 +180,11 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 		past = "1"
 	}
 	floor, word := roster(t.Floor)
+	_, soonest := t.Timers.Next()
 	args := make([]any, 0, 40)
 	for _, v := range [...]string{
 		number10(t.Now), number10(t.At), t.LeadID, b64(t.Token), b64(t.Place), string(t.Record), t.Source, known,
-		t.IDPrint + "|" + t.ContentPrint, birth(t), number10(t.Due), number10(t.Timers.Due), number10(t.Timers.PersonDue), number10(t.Timers.Warn), number10(t.Timers.Reassign),
+		t.IDPrint + "|" + t.ContentPrint, birth(t), number10(t.Due), number10(soonest),
 		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.Fixed, t.Named, word, t.By, t.Actor, past, s.epoch(store),
 	} {
 		args = append(args, v)
@@ -248,28 +249,29 @@ func seldom(t *router.Take, floor string, cand []string) (string, error) {
 		}
 	}
 	b, err := json.Marshal(&struct {
-		Channel  router.Channel  `json:"ch"`
-		Max      int             `json:"smax"`
-		Desk     string          `json:"desk"`
-		Resend   bool            `json:"resend"`
-		ID       string          `json:"idp"`
-		Content  string          `json:"cop"`
-		Holder   string          `json:"holder"`
-		Managers map[string]bool `json:"managers"`
-		Rostered bool            `json:"rostered"`
-		Created  int64           `json:"created"`
-		Active   int64           `json:"active"`
-		Same     int64           `json:"same"`
-		Floor    string          `json:"floor"`
-		CatchUp  int             `json:"catchup"`
-		Fields   router.Fields   `json:"fields"`
-		Cand     []string        `json:"cand"`
-		Written  int64           `json:"written"`
-		Late     request         `json:"late,omitempty"`
+		Channel  router.Channel   `json:"ch"`
+		Max      int              `json:"smax"`
+		Desk     string           `json:"desk"`
+		Resend   bool             `json:"resend"`
+		ID       string           `json:"idp"`
+		Content  string           `json:"cop"`
+		Holder   string           `json:"holder"`
+		Managers map[string]bool  `json:"managers"`
+		Rostered bool             `json:"rostered"`
+		Created  int64            `json:"created"`
+		Active   int64            `json:"active"`
+		Same     int64            `json:"same"`
+		Floor    string           `json:"floor"`
+		CatchUp  int              `json:"catchup"`
+		Fields   router.Fields    `json:"fields"`
+		Cand     []string         `json:"cand"`
+		Written  int64            `json:"written"`
+		Timers   map[string]int64 `json:"timers"`
+		Late     request          `json:"late,omitempty"`
 	}{
 		t.Channel, max(0, t.MaxSources-len(t.Known)), t.Desk, t.Resend, t.IDPrint, t.ContentPrint, t.Holder, managers, len(t.Floor) > 0,
 		t.Windows.CreatedWithin.Milliseconds(), t.Windows.ActiveWithin.Milliseconds(), t.Windows.SameEnquiryWithin.Milliseconds(),
-		floor, t.CatchUp, newborn(t), append([]string{}, cand...), t.Written.UnixMilli(), late,
+		floor, t.CatchUp, newborn(t), append([]string{}, cand...), t.Written.UnixMilli(), t.Timers.ByCode(), late,
 	})
 	return string(b), err
 }
@@ -490,19 +492,8 @@ func change(c *router.Change) (request, error) {
 			delete(unt, p)
 		}
 	}
-	due := map[string]int64{}
-	was, is := before.Timers.ByCode(), after.Timers.ByCode()
-	for _, code := range router.TimerCodes {
-		c := string(code)
-		switch at, ok := is[c]; {
-		case ok && was[c] != at:
-			due[c] = at
-		case !ok && was[c] != 0:
-			due[c] = -1
-		}
-	}
 	r := request{
-		"id": before.ID, "v": before.Version, "kind": c.Event.Kind, "by": c.Event.By, "set": set, "counts": c.Counts, "z": z, "unt": unt, "due": due,
+		"id": before.ID, "v": before.Version, "kind": c.Event.Kind, "by": c.Event.By, "set": set, "counts": c.Counts, "z": z, "unt": unt,
 	}
 	if c.Counts == nil {
 		r["counts"] = map[string]int64{} // nothing must not become null
@@ -536,7 +527,10 @@ func change(c *router.Change) (request, error) {
 
 // places says where a lead stands in the sorted sets, -1 where it does not.
 func places(l *router.Lead) map[string]int64 {
-	p := map[string]int64{"a": -1, "d": -1, "w": -1, "o": -1, "l": -1}
+	p := map[string]int64{"a": -1, "d": -1, "w": -1, "o": -1, "l": -1, "t": -1}
+	if _, at := l.Timers.Next(); !at.IsZero() {
+		p["t"] = at.UnixMilli()
+	}
 	if l.Arrivals > 0 || l.Into != "" {
 		p["l"] = l.ArrivedAt.UnixMilli()
 	}

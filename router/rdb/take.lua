@@ -3,7 +3,7 @@
 -- ARGV as request.lua names them; then of each print its field, which begins with its kind, and that of the last name.
 -- Returns {disposition, lead, owner, who covers, state, event}; {letter, 'again' where it was at this very place, id} of what was decided
 -- before; {'match', leads...}: call again with these as candidates, their keys named; {'late', lead}: something happened to that lead later
--- than R.at; call again with R.late, what router derives the lead to be: its id, v, and counts, set, z, unt and due as change takes them.
+-- than R.at; call again with R.late, what router derives the lead to be: its id, v, and counts, set, z and unt as change takes them.
 local TOK, LEAD, RECORD = KEYS[15], KEYS[16], KEYS[17]
 local PRINTS = (#ARGV - FLAT) / 2
 local function cand(i) return KEYS[16 + PRINTS + 2 * i], KEYS[17 + PRINTS + 2 * i] end
@@ -19,10 +19,10 @@ end
 local matches, seen, stored, gone = {}, {}, {}, 0
 for n = 1, PRINTS do
   local field = ARGV[FLAT - 1 + 2 * n]
-  local s = redis.call('HGET', KEYS[17 + n], field)
-  stored[n] = s
   local kind = string.sub(field, 1, 1)
-  if s and kind ~= 'i' then
+  local s = kind ~= 'i' and redis.call('HGET', KEYS[17 + n], field) -- what leads are found by but never matched by is looked at below
+  if kind ~= 'i' then stored[n] = s end
+  if s then
     local list, lasts, names, tomb = {}, {}, 0, 0
     local mine = ARGV[FLAT + 2 * n]
     for lead, last in string.gmatch(s, '([^:,]+):([^:,]*)') do
@@ -65,11 +65,11 @@ local function remember(letter, lead) redis.call('HSET', TOK, R.token, letter ..
 
 local function print_(lead)
   for n = 1, PRINTS do
-    local s = stored[n] or ''
-    local mine = lead .. ':' .. ARGV[FLAT + 2 * n]
-    if not string.find(',' .. s .. ',', ',' .. mine .. ',', 1, true) then
+    local key, field, mine, s = KEYS[17 + n], ARGV[FLAT - 1 + 2 * n], lead .. ':' .. ARGV[FLAT + 2 * n], stored[n]
+    if not s and redis.call('HSETNX', key, field, mine) == 0 then s = redis.call('HGET', key, field) end
+    if s and not string.find(',' .. s .. ',', ',' .. mine .. ',', 1, true) then
       -- the newest 16 leads of an identifier are enough; that it was forgotten stays
-      if s ~= '' and select(2, string.gsub(s, ',', ',')) >= 15 then
+      if select(2, string.gsub(s, ',', ',')) >= 15 then
         local stays = ''
         while string.byte(s) == 33 do
           local one, rest = string.match(s, '^([^,]*,)(.*)$')
@@ -77,7 +77,7 @@ local function print_(lead)
         end
         s = stays .. (string.match(s, ',(.*)$') or '')
       end
-      redis.call('HSET', KEYS[17 + n], ARGV[FLAT - 1 + 2 * n], s == '' and mine or s .. ',' .. mine)
+      redis.call('HSET', key, field, s == '' and mine or s .. ',' .. mine)
     end
   end
 end
@@ -157,7 +157,7 @@ end
 
 -- 3. the same customer while their lead lives: a touch. No turn, the same owner; where the owner is off, the next in turn covers.
 if alive and not alive.nobodys then
-  local f = read(alive.key, 'ow', 'st', 'ra', 'rr', 'rc', 'td', 'sl', 'la', 'tp', 'pk', 'dl', 'v')
+  local f = read(alive.key, 'ow', 'st', 'ra', 'rr', 'rc', 'td', 'sl', 'la', 'tp', 'pk', 'dl', 'v', 'tw', 'tr', 'tx')
   local owner, state = f[1], f[2]
   local late = not alive.past and at < tonumber(f[8])
   if late then
@@ -185,15 +185,15 @@ if alive and not alive.nobodys then
   if not f[3] then
     set.st, set.ra = 'untouched', R.at
     state = 'untouched'
-    timers.w = R.warn
-    if not f[10] then timers.r = R.reassign end -- who was picked by hand keeps it
+    timers.w = R.timers.w
+    if not f[10] then timers.r = R.timers.r end -- who was picked by hand keeps it
   end
   if not f[4] then
     set.rr, set.dl = R.at, R.due
     -- the clock before this one was stopped; if its deadline is still to come it was met
     if f[6] then count('due|' .. f[7]) end
     if f[9] then count('pdue|' .. owner) end
-    timers.d, timers.p = R.store_due, R.person_due
+    timers.d, timers.p = R.timers.d, R.timers.p
   end
   if not f[5] then set.rc = R.at end
   if alive.past then -- recorded until now, with its owner
@@ -202,7 +202,7 @@ if alive and not alive.nobodys then
     count('asg|' .. owner)
     redis.call('ZADD', LEADS, set.ar, alive.id)
   end
-  for code, due in pairs(timers) do if due ~= '' then set['t' .. code] = due else timers[code] = nil end end
+  for code, due in pairs(timers) do set['t' .. code] = int(due) end
   count('touch|' .. label)
   if R.closed ~= '' then count('closed|' .. label) end
   if not f[3] then
@@ -222,7 +222,7 @@ if alive and not alive.nobodys then
     end
     local dl = set.dl or set.ra and f[11]
     if dl and dl ~= '' and (set.ra or state == 'untouched' or state == 'waiting') then redis.call('ZADD', UD, dl, alive.id) end
-    set_timers(alive.id, timers)
+    wind(alive.id, timers.d or f[6], timers.p or f[9], timers.w or f[13], timers.r or f[14], f[15])
   end
   redis.call('HSET', alive.record, 'r' .. n, R.record)
   redis.call('HSET', LAST, label, R.at)
@@ -238,9 +238,7 @@ local lead, n = R.id, 1
 if alive then lead, n, LEAD, RECORD, former = alive.id, alive.n + 1, alive.key, alive.record, nil end
 local kind, owner, cost, cover, deal, pass = 'dealt', nil, nil, nil, {}, ''
 local state, reason = 'untouched', ''
--- Whoever waits longest is dealt first: a newcomer does not pass those who are held.
-local free = redis.call('ZCARD', WAIT) == 0
-if R.fixed == '' and R.named == '' and not former and free and told and seq + 1 - told < MOST and steady() then
+if R.fixed == '' and R.named == '' and not former and told and seq + 1 - told < MOST and steady() then
   owner, cost, pass = advance()
   among(deal)
 else
@@ -258,7 +256,8 @@ else
   else
     among(deal)
     local p = next_up()
-    if p and free then
+    -- Whoever waits longest is dealt first: a newcomer does not pass those who are held.
+    if p and redis.call('ZCARD', WAIT) == 0 then
       owner, pass = p.id, int(p.pass)
       cost = charge(p, true)
     else
@@ -270,20 +269,20 @@ end
 count('recv|' .. label)
 count('touch|' .. label)
 if R.closed ~= '' then count('closed|' .. label) end
-local timers = {d = R.store_due}
-if state ~= 'waiting' then
-  timers.w, timers.p, timers.r = R.warn, R.person_due, R.reassign
+local soonest = R.soonest
+if state == 'waiting' then
+  soonest = R.timers.d and int(R.timers.d) or ''
+else
   count('asg|' .. owner)
   count('h|assignment|' .. label .. '|' .. R.bucket)
   if R.waited ~= '0' then count('hs|assignment|' .. label, tonumber(R.waited)) end
 end
-for code, due in pairs(timers) do if due == '' then timers[code] = nil end end
 cost = cost and int(cost) or ''
 cover = cover and cover.id or ''
 local s = int(seq + 1)
 if alive then
   local set = R.fields
-  for code, due in pairs(timers) do set['t' .. code] = due end
+  for code, due in pairs(R.timers) do if state ~= 'waiting' or code == 'd' then set['t' .. code] = int(due) end end
   set.sl, set.ow, set.st, set.n, set['t' .. int(n)], set.hy, set.cb = label, owner, state, int(n), arrival('touch'), '', cover
   set.la = int(math.max(at, alive.la))
   if state ~= 'waiting' then set.as = int(now) end
@@ -293,13 +292,13 @@ if alive then
   write(LEAD, s, set, 'q' .. int(n), R.prints)
 else
   local waiting = state == 'waiting'
-  local b = table.concat({s, waiting and 'w' or '', waiting and '' or int(now - at), R.birth}, '|')
+  local st, after = waiting and 'w' or '', int(now - at)
   local o = table.concat({R.src, owner, cost}, '|')
   local sl = label ~= R.src and label or ''
   local full = deal['in'] or deal.out
   event(kind, lead, R.by, nil, full and deal_json({['in'] = deal['in'], out = deal.out}), nil,
-    table.concat({b, o, sl, cover, waiting and '' or R.bucket, R.waited, R.closed, pass, deal.since and int(deal.since) or '', reason}, '|'))
-  redis.call('HSET', LEAD, 'v', s, 'b', b, 'o', o, 'q1', R.prints, unpack(sl ~= '' and {'sl', sl} or {}))
+    table.concat({st, after, R.birth, o, sl, cover, waiting and '' or R.bucket, R.waited, R.closed, pass, deal.since and int(deal.since) or '', reason}, '|'))
+  redis.call('HSET', LEAD, 'v', s, 'b', table.concat({s, st, after, R.at, R.birth}, '|'), 'o', o, 'q1', R.prints, unpack(sl ~= '' and {'sl', sl} or {}))
   if cover ~= '' then redis.call('HSET', LEAD, 'cb', cover) end
 end
 redis.call('HSET', RECORD, 'r' .. int(n), R.record)
@@ -307,7 +306,7 @@ redis.call('ZADD', LEADS, R.at, lead)
 redis.call('ZADD', UA, R.at, lead)
 if R.due ~= '' then redis.call('ZADD', UD, R.due, lead) end
 if state == 'waiting' then redis.call('ZADD', WAIT, R.at, lead) else redis.call('HINCRBY', UNT, owner, 1) end
-set_timers(lead, timers)
+if soonest ~= '' then redis.call('ZADD', DUE, soonest, lead) end
 redis.call('HSET', LAST, label, R.at)
 print_(lead)
 remember(alive and 't' or 'n', lead)

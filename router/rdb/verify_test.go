@@ -40,7 +40,7 @@ func TestVerifySees(t *testing.T) {
 			return "untouched " + l, c.ZRem(ctx, key("ua"), l).Err()
 		},
 		"timer": func(c *redis.Client, l string) (string, error) {
-			return "timer w|" + l, c.ZRem(ctx, key("due"), "w|"+l).Err()
+			return "timer " + l, c.ZRem(ctx, key("due"), l).Err()
 		},
 		"person": func(c *redis.Client, _ string) (string, error) {
 			return "untouched of alice", c.HIncrBy(ctx, key("unt"), "alice", 5).Err()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Book is what the events say: folded from the first on, it holds every key that can be rebuilt. It checks each decision of the
@@ -17,6 +18,7 @@ type Book struct {
 	Leads     map[string]Fields // fields and v
 	Counts    map[string]int64
 	Turns     map[string]Turns
+	Hands     map[string]Hand // who was set by hand and not back, run out or not
 	Ref       int64
 	gen       int64
 	hasRef    bool
@@ -26,7 +28,7 @@ type Book struct {
 
 // NewBook is an empty one.
 func NewBook() *Book {
-	return &Book{Leads: map[string]Fields{}, Counts: map[string]int64{}, Turns: map[string]Turns{}}
+	return &Book{Leads: map[string]Fields{}, Counts: map[string]int64{}, Turns: map[string]Turns{}, Hands: map[string]Hand{}}
 }
 
 const mostFaults = 100
@@ -74,6 +76,7 @@ func (b *Book) deal(e Event) {
 	d := e.Deal
 	if e.Kind == KindFloor {
 		b.floor(e.Seq, d)
+		b.hand(e)
 		return
 	}
 	switch e.Kind {
@@ -159,6 +162,20 @@ func (b *Book) just(e Event) {
 	}
 }
 
+// hand folds who was set by hand.
+func (b *Book) hand(e Event) {
+	who, status := e.Detail["who"], Status(e.Detail["status"])
+	switch ms, err := strconv.ParseInt(e.Detail["until"], 10, 64); {
+	case who == "":
+	case status == Auto:
+		delete(b.Hands, who)
+	case err == nil:
+		b.Hands[who] = Hand{Status: status, Until: time.UnixMilli(ms).UTC(), By: e.By}
+	default:
+		b.Hands[who] = Hand{Status: status, By: e.By}
+	}
+}
+
 // floor folds who joined, who became eligible with which pass, and who no longer is.
 func (b *Book) floor(seq int64, d *Deal) {
 	changed := len(d.Joined) > 0
@@ -199,6 +216,7 @@ type Difference struct {
 // Verification is the outcome of Verify.
 type Verification struct {
 	Store       string       `json:"store"`
+	Sealed      int64        `json:"sealed"` // number of the last event that a seal closed
 	Head        int64        `json:"events"` // number of the last event
 	Leads       int          `json:"leads"`
 	Decisions   int          `json:"decisions"` // deals of the rotation that were decided again
@@ -215,15 +233,31 @@ func (r *Router) Verify(ctx context.Context, rooftop string, progress func(done,
 	if _, err := r.Rooftop(rooftop); err != nil {
 		return nil, err
 	}
+	for tries := 0; ; tries++ {
+		v, err := r.verify(ctx, rooftop, progress)
+		if err != nil {
+			return nil, err
+		}
+		// A seal that came between has taken what was to be read.
+		if last, err := r.store.Sealed(ctx, rooftop); err != nil || last == v.Sealed || tries == 3 {
+			return v, cmp.Or(err, r.store.Checked(ctx, rooftop, r.store.Now(), len(v.Faults)+len(v.Differences)))
+		}
+	}
+}
+
+func (r *Router) verify(ctx context.Context, rooftop string, progress func(done, head int64)) (*Verification, error) {
+	b, seal, err := ReadSeal(ctx, r.store, rooftop)
+	if err != nil {
+		return nil, err
+	}
 	live, err := r.store.Derived(ctx, rooftop)
 	if err != nil {
 		return nil, err
 	}
-	b := NewBook()
 	if err := r.replay(ctx, rooftop, b, live.Head, progress); err != nil {
 		return nil, err
 	}
-	v := &Verification{Store: rooftop, Head: live.Head, Leads: len(b.Leads), Decisions: b.Decisions}
+	v := &Verification{Store: rooftop, Sealed: seal.Last, Head: live.Head, Leads: len(b.Leads), Decisions: b.Decisions}
 	v.compare(b, live)
 
 	if err := r.verifyLeads(ctx, rooftop, b, v, progress); err != nil {
@@ -231,7 +265,7 @@ func (r *Router) Verify(ctx context.Context, rooftop string, progress func(done,
 	}
 	v.Faults = b.Faults
 	slices.SortFunc(v.Differences, func(x, y Difference) int { return cmp.Compare(x.What, y.What) })
-	return v, r.store.Checked(ctx, rooftop, r.store.Now(), len(v.Faults)+len(v.Differences))
+	return v, nil
 }
 
 // verifyLeads compares every lead at its own version, with which the log may have to catch up: leads are read after the sets were.
@@ -300,27 +334,37 @@ func (v *Verification) lead(id string, log, live Fields) {
 	}
 }
 
-// compare holds the live sets against what follows from the folded leads.
-func (v *Verification) compare(b *Book, live *Derived) {
-	sets := map[string]map[string]int64{"untouched": {}, "deadline": {}, "waiting": {}, "timer": {}, "owed": {}, "arrival": {}, "person": {}}
-	received := map[string]int64{}
+// A kind names what is derived, as differences call it.
+const (
+	ofUntouched = "untouched"    // lead: start of its clock
+	ofDeadline  = "deadline"     // lead: its deadline
+	ofWaiting   = "waiting"      // lead: arrival
+	ofTimer     = "timer"        // lead: instant of its first timer
+	ofOwed      = "owed"         // lead: deadline of its T.O.
+	ofArrival   = "arrival"      // lead: arrival
+	ofPerson    = "untouched of" // person: untouched leads
+	ofCounter   = "counter"      // name: value
+)
+
+// derived is what follows from the folded leads, by kind.
+func (b *Book) derived() map[string]map[string]int64 {
+	sets := map[string]map[string]int64{
+		ofUntouched: {}, ofDeadline: {}, ofWaiting: {}, ofTimer: {}, ofOwed: {}, ofArrival: {}, ofPerson: {}, ofCounter: b.Counts,
+	}
 	put := func(set, member, ms string) {
 		if n, err := strconv.ParseInt(ms, 10, 64); err == nil {
 			sets[set][member] = n
 		}
 	}
 	for id, f := range b.Leads {
-		put("arrival", id, f["ar"])
-		if f["hy"] == "" {
-			received[CountReceived+"|"+f["sl"]]++
-		}
+		put(ofArrival, id, f["ar"])
 		if st := State(f["st"]); st == Waiting || st == Untouched {
-			put("untouched", id, f["ra"])
-			put("deadline", id, f["dl"])
+			put(ofUntouched, id, f["ra"])
+			put(ofDeadline, id, f["dl"])
 			if st == Waiting {
-				put("waiting", id, f["ar"])
+				put(ofWaiting, id, f["ar"])
 			} else {
-				sets["person"][f["ow"]]++
+				sets[ofPerson][f["ow"]]++
 			}
 		}
 		next := ""
@@ -329,18 +373,33 @@ func (v *Verification) compare(b *Book, live *Derived) {
 				next = at
 			}
 		}
-		put("timer", id, next)
+		put(ofTimer, id, next)
 		if p := strings.Split(f["to"], "|"); len(p) == 6 && TurnoverState(p[0]) == TurnoverOwed {
-			put("owed", id, p[1])
+			put(ofOwed, id, p[1])
 		}
 	}
-	for name, pair := range map[string][2]map[string]int64{
-		"untouched": {live.ByArrival, sets["untouched"]}, "deadline": {live.ByDue, sets["deadline"]}, "waiting": {live.Waiting, sets["waiting"]},
-		"timer": {live.Due, sets["timer"]}, "owed": {live.Owed, sets["owed"]}, "arrival": {live.Leads, sets["arrival"]},
-		"untouched of": {nonzero(live.Untouched), sets["person"]}, "counter": {live.Counts, b.Counts},
-	} {
-		for m := range union(pair[0], pair[1]) {
-			v.differ(name+" "+m, amount(pair[0], m), amount(pair[1], m))
+	return sets
+}
+
+func (d *Derived) sets() map[string]map[string]int64 {
+	return map[string]map[string]int64{
+		ofUntouched: d.ByArrival, ofDeadline: d.ByDue, ofWaiting: d.Waiting, ofTimer: d.Due, ofOwed: d.Owed, ofArrival: d.Leads,
+		ofPerson: nonzero(d.Untouched), ofCounter: d.Counts,
+	}
+}
+
+// compare holds the live sets against what follows from the folded leads.
+func (v *Verification) compare(b *Book, live *Derived) {
+	log := b.derived()
+	for name, set := range live.sets() {
+		for m := range union(set, log[name]) {
+			v.differ(name+" "+m, amount(set, m), amount(log[name], m))
+		}
+	}
+	received := map[string]int64{}
+	for _, f := range b.Leads {
+		if f["hy"] == "" {
+			received[CountReceived+"|"+f["sl"]]++
 		}
 	}
 	for name, n := range received {

@@ -41,6 +41,7 @@ const (
 	KindFloor     Kind = "floor"     // who is eligible changed
 	KindUnsold    Kind = "unsold"    // closing time came after a show without a sale: a T.O. is owed
 	KindCorrected Kind = "corrected" // what an event told was taken back
+	KindSealed    Kind = "sealed"    // the log up to an event was closed
 	KindForgotten Kind = "forgotten" // what is personal was erased
 	KindReleased  Kind = "released"  // a quarantined message was given free, and its leads taken
 	KindDiscarded Kind = "discarded" // a quarantined message was found to be none of ours

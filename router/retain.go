@@ -46,6 +46,11 @@ func (r *Router) retain(ctx context.Context, f *Rooftop) error {
 		}
 		more = more || n == retainBatch
 	}
+	if f.Retention.Events > 0 {
+		if err := r.sealEvents(ctx, f, now); err != nil {
+			return fmt.Errorf("seal what is no longer to be kept of the log: %w", err)
+		}
+	}
 	if more {
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -74,6 +74,12 @@ type Store interface {
 	Aging(ctx context.Context, rooftop string, now time.Time, keep time.Duration, limit int) (leads []string, mark string, err error)
 	// Aged notes that the leads of a call of Aging were looked at, and when those that stay are to be looked at again.
 	Aged(ctx context.Context, rooftop string, leads []string, later map[string]time.Time, mark string) error
+	// Sealed is the number of the last event that a seal closed, 0 without one.
+	Sealed(ctx context.Context, rooftop string) (int64, error)
+	// Snapshot is what the last seal kept, nil without one.
+	Snapshot(ctx context.Context, rooftop string) ([]byte, error)
+	// Seal keeps a snapshot in place of the events up to one. It returns ErrConflict where s.Before is no longer the last that was closed.
+	Seal(ctx context.Context, rooftop string, s *Sealing) error
 	// Figures reads what the metrics show, in a number of steps that does not grow with the number of leads.
 	Figures(ctx context.Context, rooftop string) (*Figures, error)
 }
@@ -307,6 +313,23 @@ type Admission struct {
 	Token  []byte // 12 bytes
 	At     time.Time
 	Limit
+}
+
+// Sealing closes the log up to an event.
+type Sealing struct {
+	Now      time.Time
+	Before   int64 // the last event closed until now
+	Last     int64 // that is closed
+	Snapshot []byte
+	Actor    string
+	Detail   map[string]string
+}
+
+// Hand is somebody's status on the floor as it was set by hand.
+type Hand struct {
+	Status Status    `json:"status"`
+	Until  time.Time `json:"until"` // zero: until auto
+	By     string    `json:"by"`
 }
 
 // Query selects leads.

@@ -85,6 +85,7 @@ func newRootCmd(e *env) *cobra.Command {
 		newLeadCmd(e),
 		newFloorCmd(e),
 		newVerifyCmd(e),
+		newSealCmd(e),
 		newSimulateCmd(e),
 		newDemoCmd(e),
 		newReadApartCmd(e),

@@ -50,24 +50,35 @@ type history struct {
 // errSealed says that the log no longer reaches back to the beginning.
 var errSealed = errors.New("its beginning was sealed")
 
-// readHistory reads of a store's log what happened in [start, end), writing nothing. A zero start is the beginning of the log. It keeps of
-// each event a hundred bytes or so.
+// readHistory reads of a store's log what happened in [start, end), writing nothing. A zero start is the beginning of the log, behind its last
+// seal. It keeps of each event a hundred bytes or so.
 func readHistory(ctx context.Context, store router.Store, rooftop string, start, end time.Time) (*history, error) {
+	book, seal, err := router.ReadSeal(ctx, store, rooftop)
+	if err != nil {
+		return nil, err
+	}
 	h := &history{start: start, end: end, hands: map[string]step{}, tally: newTally(), held: map[string][]int64{}}
+	if !start.IsZero() && start.Before(seal.At) {
+		h.first = seal.At
+		return h, errSealed
+	}
+	for who, x := range book.Hands {
+		h.hands[who] = step{event: seal.Last, at: seal.At, kind: router.KindFloor, who: who, word: string(x.Status), when: x.Until}
+	}
 	const page = 1000
-	for head := int64(0); ; {
+	for head := seal.Last; ; {
 		events, err := store.Events(ctx, rooftop, head, page)
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range events {
-			switch {
-			case head == 0 && e.Seq > 1 && (start.IsZero() || e.At.After(start)):
+			switch begins := h.reads == 0; {
+			case begins && e.Seq > head+1 && (start.IsZero() || e.At.After(start)):
 				h.first = e.At
 				return h, errSealed
-			case head > 0 && e.Seq != head+1:
+			case !begins && e.Seq != head+1:
 				return nil, fmt.Errorf("event %d follows event %d: leadfloor verify tells what is wrong", e.Seq, head)
-			case head == 0:
+			case begins:
 				h.first = e.At
 				if h.start.IsZero() {
 					h.start = e.At

@@ -5,7 +5,7 @@ import "strings"
 // Every key is made here. All keys of a store share its hash tag, all of a mailbox the mailbox's, so that each script's keys lie on one
 // node of a cluster.
 //
-//	lf:{STORE}:meta    hash    schema, epoch, key, seq (last event), forgot (when it was last found with fewer events than before), last (latest clock seen), gen and ref of the rotation, wl (last held lead dealt), floor, line and told (see lib.lua; whatever else changes rot or hand removes floor), checked and difference (last verification), raw (bytes kept), aged (how far personal data was looked through)
+//	lf:{STORE}:meta    hash    schema, epoch, key, seq (last event), forgot (when it was last found with fewer events than before), last (latest clock seen), gen and ref of the rotation, wl (last held lead dealt), floor, line and told (see lib.lua; whatever else changes rot or hand removes floor), checked and difference (last verification), raw (bytes kept), sealed (last event closed), aged (how far personal data was looked through)
 //	lf:{STORE}:ev      stream  the events, id SEQ-0; trimmed by sealing alone
 //	lf:{STORE}:rot     hash    person -> pass|last|1 where eligible, else the first letter of why not|turns|since|gen
 //	lf:{STORE}:hand    hash    person -> status|until|by, set by hand; cleared when it runs out
@@ -19,6 +19,7 @@ import "strings"
 //	lf:{STORE}:ud      zset    untouched lead -> deadline in ms
 //	lf:{STORE}:due     zset    lead -> when the first of its timers goes off, in ms
 //	lf:{STORE}:owed    zset    lead with a T.O. to be done -> deadline in ms
+//	lf:{STORE}:seal    hash    0..n: the last snapshot of the log, in pieces; seal:DRAFT while it is written, expires
 //	lf:{STORE}:age     zset    lead that was in use after its arrival was long ago -> when its personal data may go, in ms
 //	lf:{STORE}:l:ID    hash    a lead: v, b and o as it was born (see pack.go), and the fields of router.Fields that changed since
 //	lf:{STORE}:p:ID    hash    what is personal of it: r1..rn the enquiries, x<event> notes

@@ -1,7 +1,9 @@
 package routertest
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -323,6 +325,87 @@ var keeping = map[string]func(*testing.T, benchFor){
 		Want(t, "quarantined", count(true), 1)
 		Want(t, "other", count(false), 0)
 		Want(t, "gauge", b.figures().Quarantined, 1)
+	},
+	"a sealed log is verified from its seal on": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob", "carl")
+		b.set("carl", router.Off)
+		var ids []string
+		for range 400 {
+			ids = append(ids, b.Arrive(b.Next()).Lead)
+			b.Clock.Add(time.Minute)
+		}
+		b.tick()
+		seal := func(before time.Time) (*router.Seal, string, error) {
+			var export strings.Builder
+			finished := false
+			s, err := b.Seal(t.Context(), b.Home.ID, before, &export, func() error { finished = true; return nil }, "test", nil)
+			if err == nil && !finished {
+				t.Error("the export was not finished")
+			}
+			return s, export.String(), err
+		}
+		whole := b.Verified()
+		first, export, err := seal(b.Clock.Now().Add(-time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		Want(t, "first", first.First, 1)
+		Want(t, "digest", first.Digest, fmt.Sprintf("%x", sha256.Sum256([]byte(export))))
+		Want(t, "lines", int64(strings.Count(export, "\n")), first.Last+1)
+		v := b.Verified()
+		Want(t, "sealed", v.Sealed, first.Last)
+		Want(t, "leads", v.Leads, 400)
+		Want(t, "decisions", v.Decisions < whole.Decisions, true)
+		events, err := b.Store.Events(t.Context(), b.Home.ID, 0, 1)
+		if err != nil || len(events) != 1 || events[0].Seq == 1 || events[0].Seq > first.Last {
+			t.Errorf("the log begins with %+v, %v", events, err)
+		}
+		for range 10 {
+			b.Arrive(b.Next())
+		}
+		b.log(ids[0], router.Entry{Kind: router.KindSale, Note: "at last"})
+		b.Clock.Add(time.Hour)
+		second, export, err := seal(b.Clock.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		Want(t, "goes on", second.First, first.Last+1)
+		Want(t, "follows", strings.Contains(export[:200], first.Digest), true)
+		Want(t, "leads", b.Verified().Leads, 410)
+		if _, _, err := seal(b.Clock.Now().Add(-time.Minute)); err == nil {
+			t.Error("nothing was sealed")
+		}
+		b.Arrive(b.Next())
+		b.set("carl", router.Auto)
+		book, last, err := router.ReadSeal(t.Context(), b.Store, b.Home.ID)
+		if err != nil || last.Digest != second.Digest {
+			t.Errorf("last seal = %+v, %v, want %+v", last, err, second)
+		}
+		Want(t, "set by hand then", book.Hands["carl"].Status, router.Off)
+		if _, err := b.Forget(t.Context(), ids[1], "", "", "test"); err != nil {
+			t.Fatal(err)
+		}
+		Want(t, "turns", len(b.figures().Turns), 3)
+	},
+	"what is old of the log is sealed by itself": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		b.Home.Retention.Events = 100 * 24 * time.Hour
+		for range 20 {
+			b.Arrive(b.Next())
+			b.Clock.Add(10 * 24 * time.Hour)
+			b.tick()
+		}
+		sealed, err := b.Store.Sealed(t.Context(), b.Home.ID)
+		if err != nil || sealed == 0 {
+			t.Fatalf("sealed = %d, %v", sealed, err)
+		}
+		v := b.Verified()
+		Want(t, "leads", v.Leads, 20)
+		Want(t, "sealed", v.Sealed, sealed)
+		events, err := b.Store.Events(t.Context(), b.Home.ID, sealed, 1)
+		if err != nil || b.Clock.Now().Sub(events[0].At) > 132*24*time.Hour {
+			t.Errorf("the log begins at %v, %v", events, err)
+		}
 	},
 }
 

@@ -67,6 +67,7 @@ func Arrival(n int, at time.Time) *router.Arrival {
 // Bench is a router over a store, with a clock to move.
 type Bench struct {
 	*router.Router
+	Store router.Store
 	T     testing.TB
 	Clock *Clock
 	Home  *router.Rooftop
@@ -77,7 +78,8 @@ type Bench struct {
 func NewBench(t testing.TB, open func(now func() time.Time) router.Store, home *router.Rooftop) *Bench {
 	t.Helper()
 	b := &Bench{T: t, Clock: NewClock(), Home: home}
-	b.Router = router.New(open(b.Clock.Now), []*router.Rooftop{home})
+	b.Store = open(b.Clock.Now)
+	b.Router = router.New(b.Store, []*router.Rooftop{home})
 	t.Cleanup(func() {
 		if !t.Failed() {
 			b.Verified()

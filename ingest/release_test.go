@@ -211,6 +211,43 @@ func TestReleasedPlaceIsAskedAboutAgain(t *testing.T) {
 	h.verified()
 }
 
+// A held message does not bring back whom somebody has forgotten since.
+func TestReleaseOfTheForgotten(t *testing.T) {
+	h, _ := trusting(t, ingest.Trust{Authentication: ingest.Require})
+	both := prospect("2", "jo1@example.net", "A") + prospect("3", "al@example.net", "A")
+	want(t, "held", h.deliver(adfMail(2, "", both)), ingest.FateQuarantined)
+	want(t, "held", h.deliver(adfMail(3, "", prospect("4", "jo1@example.net", "A"))), ingest.FateQuarantined)
+	want(t, "known", h.deliver(signed(t, leadMail(1))), ingest.FateLead)
+	leads, _, err := h.router.Leads(t.Context(), "ford", router.Query{Limit: 10})
+	if err != nil || len(leads) != 1 {
+		t.Fatalf("leads = %v, %v", leads, err)
+	}
+	h.clock.Add(time.Minute)
+	if _, err := h.router.Forget(t.Context(), leads[0].ID, "asked", "mia", "cli"); err != nil {
+		t.Fatal(err)
+	}
+	parked, err := h.router.Parked(t.Context(), "ford", true, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dealt := 0
+	for _, p := range parked {
+		dealt += len(h.release("ford", p.ID).Taken)
+	}
+	want(t, "dealt", dealt, 1) // al
+	want(t, "quarantined", h.figures("ford").Quarantined, 0)
+	leads, _, err = h.router.Leads(t.Context(), "ford", router.Query{Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range leads {
+		if slices.Contains(l.Customer.Emails, "jo1@example.net") {
+			t.Errorf("lead %s holds the forgotten customer", l.ID)
+		}
+	}
+	h.verified()
+}
+
 // failing fails at the n-th of the steps that write, before or after it was done.
 type failing struct {
 	*router.Router

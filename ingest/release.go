@@ -64,6 +64,25 @@ func (i *Intake) Release(ctx context.Context, store, id, by, actor string) (*Rel
 	return out, err
 }
 
+// Look reads a message that is held, as its release would, and changes nothing. The errors are those of Release, but that a message which
+// gives no lead is none; of what is larger than the limit there is no Reading.
+func (i *Intake) Look(ctx context.Context, store, id string) (router.Parked, *Reading, error) {
+	p, err := i.business.Held(ctx, store, id)
+	if err != nil || p.Reason == mail.SuspectSize {
+		return p, nil, err
+	}
+	d, r, _, err := i.reopen(ctx, store, id, &p)
+	if err != nil {
+		return p, nil, err
+	}
+	if r != nil {
+		for n := range r.Leads {
+			_, r.Leads[n], _ = d.lead(r, n)
+		}
+	}
+	return p, r, nil
+}
+
 func (i *Intake) giveFree(ctx context.Context, store, id, by, actor string) (*Released, error) {
 	p, err := i.business.Held(ctx, store, id)
 	if err != nil {
@@ -72,35 +91,11 @@ func (i *Intake) giveFree(ctx context.Context, store, id, by, actor string) (*Re
 	if p.Reason == mail.SuspectSize {
 		return nil, &HeldError{p.Reason}
 	}
-	cfg := i.cfg.Load()
-	d := delivery{Intake: i, cfg: cfg, place: p.Where, msg: Message{Arrived: p.Arrived, Raw: p.Raw}, release: &release{store: store, by: by, actor: actor}}
-	place := placeOf(p.Where)
-	feed, known := cfg.Mailboxes[place.Mailbox]
-	if d.feed = feed; !known && strings.HasPrefix(p.Where, importPlace) {
-		d.file = &File{Where: strings.TrimPrefix(p.Where, importPlace)} // dealt with arrival now, as the rest of the file was
-	}
-	if d.msg.Raw == nil {
-		if cfg.Reread == nil || !known {
-			return nil, ErrGone
-		}
-		ours := func(raw []byte) bool { _, ok, err := i.identify(ctx, store, id, raw); return ok && err == nil }
-		if d.msg.Raw, err = cfg.Reread(ctx, place, p.Arrived, ours); err != nil {
-			return nil, err
-		}
-	}
-	var ours bool
-	if d.release.part, ours, err = i.identify(ctx, store, id, d.msg.Raw); err != nil {
-		return nil, err
-	}
-	if !ours {
-		return nil, fmt.Errorf("message %q: %w", id, ErrGone)
-	}
-	d.token = tokenOf(d.msg.Raw)
-	d.msg.Apart = p.Reason == reasonDied
-	r, why, err := d.read(ctx)
+	d, r, why, err := i.reopen(ctx, store, id, &p)
 	if err != nil {
 		return nil, err
 	}
+	d.release.by, d.release.actor = by, actor
 	if why == "" {
 		why = d.barren(r)
 	}
@@ -123,6 +118,37 @@ func (i *Intake) giveFree(ctx context.Context, store, id, by, actor string) (*Re
 		leads = append(leads, t.Lead)
 	}
 	return out, i.business.Release(ctx, store, id, leads, by, actor)
+}
+
+// reopen reads a held message once more. The fault is why it cannot be read.
+func (i *Intake) reopen(ctx context.Context, store, id string, p *router.Parked) (d *delivery, r *Reading, fault string, err error) {
+	cfg := i.cfg.Load()
+	d = &delivery{Intake: i, cfg: cfg, place: p.Where, msg: Message{Arrived: p.Arrived, Raw: p.Raw}, release: &release{store: store}}
+	place := placeOf(p.Where)
+	feed, known := cfg.Mailboxes[place.Mailbox]
+	if d.feed = feed; !known && strings.HasPrefix(p.Where, importPlace) {
+		d.file = &File{Where: strings.TrimPrefix(p.Where, importPlace)} // dealt with arrival now, as the rest of the file was
+	}
+	if d.msg.Raw == nil {
+		if cfg.Reread == nil || !known {
+			return nil, nil, "", ErrGone
+		}
+		ours := func(raw []byte) bool { _, ok, err := i.identify(ctx, store, id, raw); return ok && err == nil }
+		if d.msg.Raw, err = cfg.Reread(ctx, place, p.Arrived, ours); err != nil {
+			return nil, nil, "", err
+		}
+	}
+	var ours bool
+	if d.release.part, ours, err = i.identify(ctx, store, id, d.msg.Raw); err != nil {
+		return nil, nil, "", err
+	}
+	if !ours {
+		return nil, nil, "", fmt.Errorf("message %q: %w", id, ErrGone)
+	}
+	d.token = tokenOf(d.msg.Raw)
+	d.msg.Apart = p.Reason == reasonDied
+	r, fault, err = d.read(ctx)
+	return d, r, fault, err
 }
 
 // released tells of a release that was before.

@@ -246,20 +246,32 @@ func vehicleNames(all []router.Vehicle) string {
 	return name
 }
 
+const leadShowLong = `show tells who asks for what, every arrival of theirs, the clocks with wall-clock and open time and what stopped them, and the T.O.
+
+Of a message that is held, as lead list --quarantined shows it, it tells who it says to be from and what would be dealt if it were released.`
+
+const leadShowExample = `  leadfloor lead show main-street-9k3hm2x7c4tq
+  leadfloor lead show main-street-9k3hm2x7c4tq --format json
+  leadfloor lead show 7h2kq09xbd`
+
 func newLeadShowCmd(e *env) *cobra.Command {
+	var store string
 	var f *format
 	cmd := &cobra.Command{
-		Use:     "show LEAD",
-		Short:   "Show all that is known of one lead",
-		Long:    "show tells who asks for what, every arrival of theirs, the clocks with wall-clock and open time and what stopped them, and the T.O.",
-		Example: "  leadfloor lead show main-street-9k3hm2x7c4tq\n  leadfloor lead show main-street-9k3hm2x7c4tq --format json",
-		Args:    needs("the id of one lead"),
+		Use:     "show LEAD|MESSAGE",
+		Short:   "Show all that is known of one lead, or what stands in a message that is held",
+		Long:    leadShowLong,
+		Example: leadShowExample,
+		Args:    needs("the id of one lead, or of a message that is held"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := e.begin(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer s.Close()
+			if !strings.Contains(args[0], "-") { // a lead's id begins with its store's
+				return showHeld(cmd.Context(), e, s, store, args[0], f)
+			}
 			rooftop, l, err := s.lead(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -270,6 +282,7 @@ func newLeadShowCmd(e *env) *cobra.Command {
 			return writeLead(e.stdout, rooftop, l, s.router.Now())
 		},
 	}
+	storeFlag(cmd, &store)
 	f = formatFlag(cmd, formatTable, formatJSON)
 	return cmd
 }

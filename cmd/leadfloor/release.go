@@ -5,17 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"leadfloor/adf/mail"
 	"leadfloor/ingest"
 	"leadfloor/router"
 )
 
 const leadReleaseLong = `release gives messages free that are held, as lead list --quarantined shows them: their leads are dealt as if they had come now, but that
-they arrived when the message did, and that nobody needs to vouch for the sender. Look at them first; --all takes everything that is held,
+they arrived when the message did, and that nobody needs to vouch for the sender. Look at them first, with lead show; --all takes everything that is held,
 what was not trusted too. After an upgrade that reads more, release --all --held-for adf-unreadable reads again what could not be read.
 
 Where the bytes of a message are not kept here, it is read from its mailbox once more. What still gives no lead stays held. Releasing
@@ -214,4 +217,52 @@ func endings(id string, out *ingest.Released) (all []ending) {
 		all = append(all, ending{Message: id, Outcome: "forgotten", Why: "its customer was forgotten since: nothing was dealt"})
 	}
 	return all
+}
+
+// A heldMessage is what lead show tells of one.
+type heldMessage struct {
+	router.Parked
+	From    []string         `json:"from"`
+	Subject string           `json:"subject"`
+	Kind    mail.Kind        `json:"kind"`
+	Leads   []router.Enquiry `json:"leads"`
+}
+
+// showHeld shows what stands in a message that is held.
+func showHeld(ctx context.Context, e *env, s *session, store, id string, f *format) error {
+	rooftop, err := s.rooftop(store)
+	if err != nil {
+		return err
+	}
+	in := ingest.New(s.router, s.config.intake(), uncounted{}, slog.New(slog.NewTextHandler(e.stderr, nil)))
+	p, r, err := in.Look(ctx, rooftop.ID, id)
+	switch {
+	case errors.Is(err, router.ErrNotFound):
+		return fmt.Errorf("message %q is not held at store %s; leadfloor lead list --store %[2]s --quarantined shows what is", id, rooftop.ID)
+	case err != nil:
+		return fmt.Errorf("message %q: %w", id, err)
+	}
+	m := heldMessage{Parked: p, From: []string{}, Kind: mail.None, Leads: []router.Enquiry{}}
+	if r != nil {
+		m.Subject, m.Kind, m.Leads = r.Mail.Header.Subject, r.Kind, r.Leads
+		for _, a := range r.Mail.Header.From {
+			m.From = append(m.From, a.Address)
+		}
+	}
+	if f.is == formatJSON {
+		return writeJSON(e.stdout, m)
+	}
+	var page sheet
+	fmt.Fprintf(&page.b, "%s: held, %s\n", m.ID, m.Reason)
+	page.line("from", strings.Join(m.From, ", "))
+	page.line("subject", m.Subject)
+	page.line("arrived", m.Arrived.In(rooftop.Location).Format(toTheMinute+" MST"))
+	page.line("where", m.Where)
+	page.line("holds", kindName[m.Kind]+", "+counted(len(m.Leads), "lead"))
+	for i := range m.Leads {
+		page.part(fmt.Sprintf("lead %d", i+1))
+		page.enquiry(&m.Leads[i])
+	}
+	_, err = io.WriteString(e.stdout, page.b.String())
+	return err
 }

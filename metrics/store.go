@@ -46,6 +46,9 @@ func Buckets(rooftops []*router.Rooftop) []float64 {
 		if target := f.Routing.ResponseTarget; target > 0 {
 			bounds = append(bounds, target.Seconds())
 		}
+		for _, pace := range f.Routing.BySource {
+			bounds = append(bounds, pace.ResponseTarget.Seconds())
+		}
 	}
 	slices.Sort(bounds)
 	return slices.Compact(bounds)

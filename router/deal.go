@@ -71,7 +71,7 @@ func (f *Rooftop) onRoster(id string) bool {
 
 // redealt are the timers of a lead that gets a new owner now. A manual pick is never taken away by the rotation.
 func (f *Rooftop) redealt(l *Lead, now time.Time, again bool) Timers {
-	t := f.timers(l.ArrivedAt, now)
+	t := f.timers(l.ArrivedAt, now, l.asks())
 	t.Due, t.Close = l.Timers.Due, l.Timers.Close
 	if !l.Untouched() {
 		t.Warn, t.Reassign = time.Time{}, time.Time{}

@@ -78,13 +78,13 @@ func (f *Rooftop) reckon(c *Change, now life, was ...*Lead) {
 		}
 	}
 	for _, s := range now.stops { // started and stopped before anybody knew
-		if due := f.Due(s.start); s.clock == ClockResponse && !known[s.start] && !due.IsZero() {
+		if due := f.Due(s.start, after.askedAt(s.start)); s.clock == ClockResponse && !known[s.start] && !due.IsZero() {
 			count(CountDue, CountMissed, after.Label, !s.by.At.After(due))
 			count(CountPersonDue, CountPersonMissed, after.Owner, !s.by.At.After(due))
 		}
 	}
 	if !start.IsZero() && !known[start] {
-		if due := f.Due(start); !due.IsZero() {
+		if due := f.Due(start, after.askedAt(start)); !due.IsZero() {
 			after.DueAt = &due
 			if !counted {
 				after.Timers.Due = due
@@ -92,13 +92,26 @@ func (f *Rooftop) reckon(c *Change, now life, was ...*Lead) {
 		}
 	}
 	if !start.IsZero() && (kept == nil || kept.Running.Response.IsZero()) && after.State != Waiting {
-		after.Timers.PersonDue = f.Due(c.Now)
+		after.Timers.PersonDue = f.Due(c.Now, after.askedAt(start))
 	}
 	if after.State == Untouched && (kept == nil || !kept.Untouched()) {
-		t := f.timers(after.Running.Attempt, c.Now)
+		t := f.timers(after.Running.Attempt, c.Now, after.asks())
 		after.Timers.Warn = t.Warn
 		if !after.Picked {
 			after.Timers.Reassign = t.Reassign
 		}
 	}
 }
+
+// askedAt is the source of the enquiry that started a clock, that of the lead where none did.
+func (l *Lead) askedAt(start time.Time) string {
+	for _, t := range l.Touches {
+		if t.At.Equal(start) && t.Disposition != DispositionDuplicate {
+			return t.Source
+		}
+	}
+	return l.Source
+}
+
+// asks is the source of the enquiry that nobody has tried to answer yet, that of the lead where there is none.
+func (l *Lead) asks() string { return l.askedAt(l.Running.Attempt) }

@@ -210,7 +210,7 @@ func (r *Router) Correct(ctx context.Context, id string, event int64, reason, by
 		}
 		f.follow(&after, l, now)
 		if !after.Running.Response.IsZero() && after.DueAt == nil {
-			due := f.Due(after.Running.Response)
+			due := f.Due(after.Running.Response, after.askedAt(after.Running.Response))
 			after.DueAt = &due
 		}
 		f.count(c, old, l, Evidence{Kind: KindCorrected})

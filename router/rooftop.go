@@ -52,11 +52,37 @@ type Routing struct {
 	WarnAfter       time.Duration // of open time; 0: off
 	ReassignAfter   time.Duration // of open time from this owner's assignment; 0: off
 	MaxRedeals      int
-	CatchUpMax      int           // turns that a returner may be owed
-	OpeningSpacing  time.Duration // between held leads as they are dealt
-	OpeningGrace    time.Duration // what arrived while closed is due so long after opening
-	ManualTurnsFree bool          // a manual pick does not count as a turn
-	Buckets         []float64     // upper bounds of the clock histograms in seconds, the same for every store
+	CatchUpMax      int             // turns that a returner may be owed
+	OpeningSpacing  time.Duration   // between held leads as they are dealt
+	OpeningGrace    time.Duration   // what arrived while closed is due so long after opening
+	ManualTurnsFree bool            // a manual pick does not count as a turn
+	BySource        map[string]Pace // sources whose enquiries go by a pace of their own
+	Buckets         []float64       // upper bounds of the clock histograms in seconds, the same for every store
+}
+
+// Pace is how soon an enquiry is to be answered, and what follows where it is not; as in Routing.
+type Pace struct {
+	ResponseTarget time.Duration
+	WarnAfter      time.Duration
+	ReassignAfter  time.Duration
+	MaxRedeals     int
+}
+
+// Pace is what enquiries of a source go by.
+func (r *Routing) Pace(source string) Pace {
+	if p, ok := r.BySource[source]; ok {
+		return p
+	}
+	return Pace{ResponseTarget: r.ResponseTarget, WarnAfter: r.WarnAfter, ReassignAfter: r.ReassignAfter, MaxRedeals: r.MaxRedeals}
+}
+
+// after names a span of open time that had passed, and the source that it is a rule of.
+func (r *Routing) after(d time.Duration, source string) string {
+	text := d.String() + " of open time"
+	if _, ok := r.BySource[source]; ok {
+		text += ", the rule for " + source
+	}
+	return text
 }
 
 // Duplicates holds the windows within which a customer is the same.
@@ -178,18 +204,19 @@ func (f *Rooftop) after(from time.Time, d time.Duration) time.Time {
 	return t
 }
 
-// Due is when a response to an enquiry that arrived at the given instant is due. What arrives while the store is closed is due
+// Due is when a response to an enquiry that arrived from a source at the given instant is due. What arrives while the store is closed is due
 // OpeningGrace after it opens, not at once.
-func (f *Rooftop) Due(arrived time.Time) time.Time {
+func (f *Rooftop) Due(arrived time.Time, source string) time.Time {
+	target := f.Routing.Pace(source).ResponseTarget
 	if f.Hours != nil && !f.Hours.Open(arrived) {
 		open, ok := f.Hours.NextOpen(arrived)
 		if !ok {
 			return time.Time{}
 		}
 		if f.Routing.OpeningGrace == 0 {
-			return f.after(open, f.Routing.ResponseTarget)
+			return f.after(open, target)
 		}
 		return open.Add(f.Routing.OpeningGrace)
 	}
-	return f.after(arrived, f.Routing.ResponseTarget)
+	return f.after(arrived, target)
 }

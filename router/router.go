@@ -142,8 +142,9 @@ func (f *Rooftop) candidates(now time.Time) []Candidate {
 	return all
 }
 
-// timers are those of a lead whose clock to response started at arrived and whose owner has it from now on.
-func (f *Rooftop) timers(arrived, now time.Time) Timers {
+// timers are those of a lead whose clock to response started with an enquiry of a source at arrived, and whose owner has it from now on.
+func (f *Rooftop) timers(arrived, now time.Time, source string) Timers {
+	pace := f.Routing.Pace(source)
 	from := now
 	if f.Hours != nil && !f.Hours.Open(now) {
 		// Nobody is expected to answer before the doors open.
@@ -151,11 +152,11 @@ func (f *Rooftop) timers(arrived, now time.Time) Timers {
 			from = open
 		}
 	}
-	t := Timers{Due: f.Due(arrived), PersonDue: f.Due(now)}
-	if d := f.Routing.WarnAfter; d > 0 {
+	t := Timers{Due: f.Due(arrived, source), PersonDue: f.Due(now, source)}
+	if d := pace.WarnAfter; d > 0 {
 		t.Warn = f.after(from, d)
 	}
-	if d := f.Routing.ReassignAfter; d > 0 {
+	if d := pace.ReassignAfter; d > 0 {
 		t.Reassign = f.after(from, d)
 	}
 	return t
@@ -204,7 +205,7 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 		Channel: a.Channel, Source: a.Source, Desk: desk, By: a.By, Actor: a.Actor,
 		Known: f.Sources.Known, MaxSources: f.Sources.Max,
 		Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Holder: f.Holder(),
-		Record: record, Due: f.Due(at), Timers: f.timers(at, now), Waited: now.Sub(at).Seconds(), Bucket: f.bucket(now.Sub(at)),
+		Record: record, Due: f.Due(at, a.Source), Timers: f.timers(at, now, a.Source), Waited: now.Sub(at).Seconds(), Bucket: f.bucket(now.Sub(at)),
 		Windows: f.Duplicates, AfterHours: f.Hours != nil && !f.Hours.Open(at), History: a.History, Written: a.Written,
 	}
 	if t.Written.IsZero() {

@@ -118,6 +118,7 @@ func (f *Rooftop) due(before *Lead, code string, at, now time.Time) *Change {
 	case "w":
 		after.Timers.Warn = time.Time{}
 		c.Event.Kind, c.Event.By = KindWarned, before.Owner
+		c.Event.Detail["reason"] = "untouched for " + f.Routing.after(f.Routing.Pace(before.asks()).WarnAfter, before.asks())
 	case "d":
 		after.Timers.Due = time.Time{}
 		c.Counts[CountDue+"|"+before.Label]++
@@ -179,10 +180,11 @@ func (l *Lead) protected() time.Time {
 // redeal takes an untouched lead from an owner who missed it: to the next, at most MaxRedeals times, then to a manager. While nobody is
 // there, as at closing time, it is held like any other.
 func (r *Router) redeal(ctx context.Context, f *Rooftop, l *Lead, now time.Time) error {
-	if keeps := l.protected(); !l.Untouched() || keeps.After(now) || f.Routing.ReassignAfter == 0 || l.Desk != DeskSales {
+	pace := f.Routing.Pace(l.asks())
+	if keeps := l.protected(); !l.Untouched() || keeps.After(now) || pace.ReassignAfter == 0 || l.Desk != DeskSales {
 		after := *l
 		after.Timers.Reassign = time.Time{}
-		if l.Untouched() && keeps.After(now) && f.Routing.ReassignAfter > 0 {
+		if l.Untouched() && keeps.After(now) && pace.ReassignAfter > 0 {
 			after.Timers.Reassign = keeps // an owner at work on it keeps it, but not for ever
 		}
 		_, err := r.store.Put(ctx, f.ID, &Change{
@@ -193,10 +195,10 @@ func (r *Router) redeal(ctx context.Context, f *Rooftop, l *Lead, now time.Time)
 	}
 	d := Dealing{
 		Now: now, Lead: l.ID, Version: l.Version, Kind: KindRedealt, Charge: true, Miss: l.Owner, Hold: f.Holder(),
-		Exclude: append(append([]string(nil), l.Missed...), l.Owner), Reason: "untouched for " + f.Routing.ReassignAfter.String() + " of open time",
+		Exclude: append(append([]string(nil), l.Missed...), l.Owner), Reason: "untouched for " + f.Routing.after(pace.ReassignAfter, l.asks()),
 		Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Timers: f.redealt(l, now, true),
 	}
-	if l.Redeals >= f.Routing.MaxRedeals {
+	if l.Redeals >= pace.MaxRedeals {
 		d.Kind, d.Charge, d.To, d.Timers = KindEscalated, false, f.Holder(), f.redealt(l, now, false)
 		d.Reason = "re-dealt as often as allowed"
 	}

@@ -671,20 +671,50 @@ func (r *reader) desks(into *map[string]DeskConfig) field {
 }
 
 func (r *reader) routing(n *yaml.Node, at string, c *router.Routing) {
-	given := r.fields(n, at, map[string]field{
-		"response_target":   r.duration(&c.ResponseTarget, time.Second),
-		"warn_after":        r.duration(&c.WarnAfter, 0),
-		"reassign_after":    r.duration(&c.ReassignAfter, 0),
-		"max_redeals":       r.whole(&c.MaxRedeals, 0, maxCount),
-		"catch_up_max":      r.whole(&c.CatchUpMax, 0, maxCount),
-		"opening_spacing":   r.duration(&c.OpeningSpacing, 0),
-		"opening_grace":     r.duration(&c.OpeningGrace, 0),
-		"manual_turns_free": r.yes(&c.ManualTurnsFree),
-	})
-	if target := given["response_target"]; c.ResponseTarget > maxTarget {
-		r.fault(target, join(at, "response_target"), "must be at most %s", model.Duration(maxTarget))
-	} else if c.ResponseTarget%time.Second != 0 {
-		r.fault(target, join(at, "response_target"), "must be whole seconds")
+	pace := c.Pace("")
+	bySource := func() {}
+	known := r.pace(&pace)
+	known["catch_up_max"] = r.whole(&c.CatchUpMax, 0, maxCount)
+	known["opening_spacing"] = r.duration(&c.OpeningSpacing, 0)
+	known["opening_grace"] = r.duration(&c.OpeningGrace, 0)
+	known["manual_turns_free"] = r.yes(&c.ManualTurnsFree)
+	known["by_source"] = func(n *yaml.Node, at string) {
+		bySource = func() {
+			c.BySource = map[string]router.Pace{}
+			r.each(n, at, func(key, value *yaml.Node) {
+				at := join(at, key.Value)
+				if wrong := sourceSlug(key.Value); wrong != "" {
+					r.fault(key, at, "%s", wrong)
+				}
+				own := pace
+				r.target(r.fields(value, at, r.pace(&own)), at, own)
+				c.BySource[key.Value] = own
+			})
+		}
+	}
+	r.target(r.fields(n, at, known), at, pace)
+	c.ResponseTarget, c.WarnAfter, c.ReassignAfter, c.MaxRedeals = pace.ResponseTarget, pace.WarnAfter, pace.ReassignAfter, pace.MaxRedeals
+	bySource() // what is not said there is as for all, wherever that stands
+}
+
+// pace reads the rules that a source may have of its own.
+func (r *reader) pace(p *router.Pace) map[string]field {
+	return map[string]field{
+		"response_target": r.duration(&p.ResponseTarget, time.Second),
+		"warn_after":      r.duration(&p.WarnAfter, 0),
+		"reassign_after":  r.duration(&p.ReassignAfter, 0),
+		"max_redeals":     r.whole(&p.MaxRedeals, 0, maxCount),
+	}
+}
+
+func (r *reader) target(given map[string]*yaml.Node, at string, p router.Pace) {
+	n := given["response_target"]
+	switch {
+	case n == nil:
+	case p.ResponseTarget > maxTarget:
+		r.fault(n, join(at, "response_target"), "must be at most %s", model.Duration(maxTarget))
+	case p.ResponseTarget%time.Second != 0:
+		r.fault(n, join(at, "response_target"), "must be whole seconds")
 	}
 }
 

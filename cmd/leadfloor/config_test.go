@@ -181,6 +181,7 @@ func TestParse(t *testing.T) {
 		Routing: router.Routing{
 			ResponseTarget: 10 * time.Minute, WarnAfter: 15 * time.Minute, ReassignAfter: 90 * time.Minute, MaxRedeals: 3,
 			CatchUpMax: 2, OpeningSpacing: time.Minute, OpeningGrace: time.Hour, ManualTurnsFree: true,
+			BySource: map[string]router.Pace{"autotrader": {ResponseTarget: 3 * time.Minute, WarnAfter: 15 * time.Minute, ReassignAfter: 90 * time.Minute}},
 		},
 		Duplicates: router.Duplicates{CreatedWithin: 200 * day, ActiveWithin: 60 * day, SameEnquiryWithin: 5 * time.Minute},
 		Templates: []mail.Template{{

@@ -70,14 +70,23 @@ func (s *StoreConfig) warnings(c *Config, warn func(string, ...any)) {
 			warn("store %s: desk %s goes to %s, who is neither a manager nor on the roster: only the id is known", s.ID, name, owner)
 		}
 	}
-	rules := s.Routing
-	if rules.ReassignAfter > 0 {
+	for _, source := range append([]string{""}, slices.Sorted(maps.Keys(s.Routing.BySource))...) {
+		rules, of := s.Routing.Pace(source), "leads"
+		if rules.ReassignAfter == 0 {
+			continue
+		}
+		if source != "" {
+			if rules == s.Routing.Pace("") {
+				continue // said of all
+			}
+			of = "leads from " + source
+		}
 		if !c.seesAnswers() {
-			warn("store %s: leads are dealt again after %s, and there is no way to see that people answered: give out tokens, so that answers are logged, or leave reassign_after off",
-				s.ID, model.Duration(rules.ReassignAfter))
+			warn("store %s: %s are dealt again after %s, and there is no way to see that people answered: give out tokens, so that answers are logged, or leave reassign_after off",
+				s.ID, of, model.Duration(rules.ReassignAfter))
 		}
 		if rules.WarnAfter >= rules.ReassignAfter {
-			warn("store %s: warn_after comes no sooner than reassign_after: nobody is warned before the lead goes", s.ID)
+			warn("store %s: warn_after comes no sooner than reassign_after for %s: nobody is warned before the lead goes", s.ID, of)
 		}
 	}
 	if s.Duplicates.ActiveWithin > s.Duplicates.CreatedWithin {

@@ -159,7 +159,7 @@ end
 if alive and not alive.nobodys then
   local f = read(alive.key, 'ow', 'st', 'ra', 'rr', 'rc', 'td', 'sl', 'la', 'tp', 'pk', 'dl', 'v', 'tw', 'tr', 'tx')
   local owner, state = f[1], f[2]
-  local late = not alive.past and at < tonumber(f[8])
+  local late = not alive.past and at <= tonumber(f[8]) -- an arrival comes before what is done at the same instant
   if late then
     late = R.late
     if not late or late.id ~= alive.id or late.v ~= tonumber(f[12]) then return {'late', alive.id} end

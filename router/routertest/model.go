@@ -327,7 +327,15 @@ func (m *Model) Touch(l *ModelLead, arrived, now time.Time) (cover string) {
 func (m *Model) witness(l *ModelLead, x moment, now time.Time) {
 	was := l.untouched
 	l.moments = append(l.moments, x)
-	slices.SortStableFunc(l.moments, func(a, b moment) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(l.moments, func(a, b moment) int {
+		if a.try != b.try && a.at.Equal(b.at) { // an arrival comes before what is done about it
+			if a.try {
+				return 1
+			}
+			return -1
+		}
+		return a.at.Compare(b.at)
+	})
 	l.untouched = false
 	for _, x := range l.moments {
 		l.untouched = !x.try

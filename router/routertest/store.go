@@ -469,12 +469,64 @@ var suite = map[string]func(*testing.T, benchFor){
 		}
 		Want(t, "owners", fmt.Sprint(owners), "[alice bob carl mia]")
 	},
+	"a source has a pace of its own": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob", "carl")
+		b.Home.Routing.BySource = map[string]router.Pace{"cargurus": {ResponseTarget: 3 * time.Minute, WarnAfter: 4 * time.Minute, ReassignAfter: 10 * time.Minute, MaxRedeals: 1}}
+		slow := b.Arrive(b.Next()).Lead
+		a := b.Next()
+		a.Source = "cargurus"
+		quick := b.Arrive(a).Lead
+		Want(t, "due", *b.lead(quick).DueAt, b.Clock.Now().Add(3*time.Minute))
+		Want(t, "due by the rule for all", *b.lead(slow).DueAt, b.Clock.Now().Add(5*time.Minute))
+		b.Clock.Add(4 * time.Minute)
+		b.tick()
+		Want(t, "missed", b.figures().Counts["miss|cargurus"], 1)
+		Want(t, "missed by the rule for all", b.figures().Counts["miss|autotrader"], 0)
+		var owners []string
+		for range 3 {
+			owners = append(owners, b.lead(quick).Owner)
+			b.Clock.Add(10 * time.Minute)
+			b.tick()
+		}
+		Want(t, "owners", fmt.Sprint(owners), "[bob carl mia]")
+		Want(t, "owner by the rule for all", b.lead(slow).Owner, "alice")
+		events, err := b.Why(t.Context(), quick)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := map[router.Kind]string{}
+		for _, e := range events {
+			switch e.Kind {
+			case router.KindWarned:
+				told[e.Kind] = e.Detail["reason"]
+			case router.KindRedealt:
+				told[e.Kind] = e.Deal.Reason
+			}
+		}
+		Want(t, "why warned", told[router.KindWarned], "untouched for 4m0s of open time, the rule for cargurus")
+		Want(t, "why dealt again", told[router.KindRedealt], "untouched for 10m0s of open time, the rule for cargurus")
+
+		// The customer of the other source writes through this one: that enquiry goes by its rule.
+		b.log(slow, router.Entry{Kind: router.KindResponse})
+		b.Clock.Add(time.Minute)
+		again := writes(b, 1)
+		again.Source = "cargurus"
+		b.Arrive(again)
+		Want(t, "due", *b.lead(slow).DueAt, b.Clock.Now().Add(3*time.Minute))
+		answered := b.log(slow, router.Entry{Kind: router.KindResponse})
+		l, err := b.Correct(t.Context(), slow, answered.Evidence[1].Seq, "another's", "mia", "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		Want(t, "due again", *l.DueAt, b.Clock.Now().Add(3*time.Minute))
+	},
 	"an owner at work on it keeps it": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice", "bob")
 		b.Home.Routing.ReassignAfter = 15 * time.Minute
 		id := b.Arrive(b.Next()).Lead
 		b.Clock.Add(10 * time.Minute)
 		b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call"})
+		b.Clock.Add(time.Second)
 		back := Arrival(1, b.Clock.Now())
 		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Customer.Comments = "back/0", "leads/1/50", nil, "hello?"
 		b.Arrive(back)
@@ -489,6 +541,7 @@ var suite = map[string]func(*testing.T, benchFor){
 		id := b.Arrive(b.Next()).Lead
 		b.Clock.Add(time.Minute)
 		b.log(id, router.Entry{Kind: router.KindAttempt, Channel: "call"})
+		b.Clock.Add(time.Second)
 		back := Arrival(1, b.Clock.Now())
 		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Customer.Comments = "back/0", "leads/1/50", nil, "hello?"
 		b.Arrive(back)

@@ -26,7 +26,7 @@ import (
 )
 
 // Schema is the version of the keys. A store written by a newer one is refused.
-const Schema = 1
+const Schema = 2
 
 // ErrSchema says that a newer leadfloor wrote the keys, and that nothing was changed.
 var ErrSchema = errors.New("the keys are of a newer leadfloor")
@@ -34,6 +34,8 @@ var ErrSchema = errors.New("the keys are of a newer leadfloor")
 var (
 	//go:embed lib.lua
 	lib string
+	//go:embed upgrade.lua
+	upgradeLua string
 	//go:embed request.lua
 	requestLua string
 	//go:embed take.lua
@@ -59,7 +61,7 @@ type Store struct {
 	memory  memory
 	broken  sync.Map // tag of a store whose keys are not what they should be -> when to look again
 
-	take, deal, put, move, floor, park, unpark, admit, sweep, seal *redis.Script
+	take, deal, put, move, floor, park, unpark, admit, sweep, seal, upgrade *redis.Script
 }
 
 var _ router.Store = (*Store)(nil)
@@ -80,7 +82,7 @@ func New(rdb redis.UniversalClient, o Options) *Store {
 	return &Store{
 		rdb: rdb, now: o.Now, replies: o.WaitReplicas,
 		take: redis.NewScript(requestLua + lib + takeLua), deal: script(dealLua), put: script(putLua), move: script(moveLua), floor: script(floorLua), park: script(parkLua),
-		unpark: script(unparkLua), sweep: script(sweepLua), seal: script(sealLua), admit: redis.NewScript(admitLua),
+		unpark: script(unparkLua), sweep: script(sweepLua), seal: script(sealLua), admit: redis.NewScript(admitLua), upgrade: redis.NewScript(upgradeLua),
 	}
 }
 
@@ -108,6 +110,10 @@ func (s *Store) Open(ctx context.Context, store string) (router.Identity, error)
 	}
 	if schema := number(m[0]); schema > Schema {
 		return router.Identity{}, fmt.Errorf("%w: redis holds schema %d, this leadfloor knows %d: upgrade it", ErrSchema, schema, Schema)
+	} else if schema < Schema {
+		if _, err := s.evalInt(ctx, s.upgrade, []string{meta, keysOf(store).is("due")}); err != nil {
+			return router.Identity{}, fmt.Errorf("upgrade the keys: %w", err)
+		}
 	}
 	key, err = base64.StdEncoding.DecodeString(text(m[2]))
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"leadfloor/adf/mail"
 	"leadfloor/ingest"
 	"leadfloor/router"
 )
@@ -219,15 +218,6 @@ func endings(id string, out *ingest.Released) (all []ending) {
 	return all
 }
 
-// A heldMessage is what lead show tells of one.
-type heldMessage struct {
-	router.Parked
-	From    []string         `json:"from"`
-	Subject string           `json:"subject"`
-	Kind    mail.Kind        `json:"kind"`
-	Leads   []router.Enquiry `json:"leads"`
-}
-
 // showHeld shows what stands in a message that is held.
 func showHeld(ctx context.Context, e *env, s *session, store, id string, f *format) error {
 	rooftop, err := s.rooftop(store)
@@ -235,19 +225,12 @@ func showHeld(ctx context.Context, e *env, s *session, store, id string, f *form
 		return err
 	}
 	in := ingest.New(s.router, s.config.intake(), uncounted{}, slog.New(slog.NewTextHandler(e.stderr, nil)))
-	p, r, err := in.Look(ctx, rooftop.ID, id)
+	m, err := documents{in}.Look(ctx, rooftop.ID, id)
 	switch {
 	case errors.Is(err, router.ErrNotFound):
 		return fmt.Errorf("message %q is not held at store %s; leadfloor lead list --store %[2]s --quarantined shows what is", id, rooftop.ID)
 	case err != nil:
-		return fmt.Errorf("message %q: %w", id, err)
-	}
-	m := heldMessage{Parked: p, From: []string{}, Kind: mail.None, Leads: []router.Enquiry{}}
-	if r != nil {
-		m.Subject, m.Kind, m.Leads = r.Mail.Header.Subject, r.Kind, r.Leads
-		for _, a := range r.Mail.Header.From {
-			m.From = append(m.From, a.Address)
-		}
+		return fmt.Errorf("message %s: %w", id, asFlag(err))
 	}
 	if f.is == formatJSON {
 		return writeJSON(e.stdout, m)
@@ -258,7 +241,7 @@ func showHeld(ctx context.Context, e *env, s *session, store, id string, f *form
 	page.line("subject", m.Subject)
 	page.line("arrived", m.Arrived.In(rooftop.Location).Format(toTheMinute+" MST"))
 	page.line("where", m.Where)
-	page.line("holds", kindName[m.Kind]+", "+counted(len(m.Leads), "lead"))
+	page.line("holds", counted(len(m.Leads), "lead"))
 	for i := range m.Leads {
 		page.part(fmt.Sprintf("lead %d", i+1))
 		page.enquiry(&m.Leads[i])

@@ -85,6 +85,22 @@ func say(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, text) // the client is gone; nobody else wants to know
 }
 
+// Look reads a held message.
+func (x documents) Look(ctx context.Context, store, message string) (*api.Held, error) {
+	p, r, err := x.Intake.Look(ctx, store, message)
+	if err != nil {
+		return nil, asFault(err)
+	}
+	held := &api.Held{Parked: p, From: []string{}, Leads: []router.Enquiry{}}
+	if r != nil {
+		held.Subject, held.Leads = r.Mail.Header.Subject, r.Leads
+		for _, a := range r.Mail.Header.From {
+			held.From = append(held.From, a.Address)
+		}
+	}
+	return held, nil
+}
+
 // Release takes the leads of a held message.
 func (x documents) Release(ctx context.Context, store, message, by, actor string) (*api.Release, error) {
 	out, err := x.Intake.Release(ctx, store, message, by, actor)

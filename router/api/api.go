@@ -9,7 +9,7 @@
 //	POST a lead                                x      x                       x
 //	POST events to a lead                      x      x       own (1)   x
 //	POST events to a store                     x      x                 x
-//	POST a held message's end                  x      x
+//	GET a held message, POST its end           x      x
 //	PUT a lead's owner, merge and split it     x      x
 //	PUT somebody's floor status                x      x       own (1)
 //	log a turnover                             x      x                 x
@@ -83,6 +83,8 @@ type Intake interface {
 	// call: the same key at the same store gives the same answer and changes nothing. The actor is the acting token's name. An error
 	// is a *Rejected where no lead could be read, or means that nobody knows whether it happened: send it again with the same key.
 	Document(ctx context.Context, store string, adf []byte, key, actor string) ([]router.Taken, error)
+	// Look reads a held message as its release would, and changes nothing. The errors are those of Release.
+	Look(ctx context.Context, store, message string) (*Held, error)
 	// Release takes the leads of a held message. Repeating it gives the same leads. The error is a *router.FaultError where the message
 	// stays held, a *router.EndedError where it was discarded, wraps router.ErrNotFound, or means that nobody knows: release it again.
 	Release(ctx context.Context, store, message, by, actor string) (*Release, error)

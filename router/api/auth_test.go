@@ -30,6 +30,7 @@ var matrix = []struct {
 	{"PUT /stores/{store}/floor/{person}", "am....", "/stores/main-street/floor/bob", `{"status":"busy"}`},
 	{"GET /stores/{store}/turnovers", "ams..v", "/stores/main-street/turnovers", ""},
 	{"GET /stores/{store}/messages", "ams..v", "/stores/main-street/messages", ""},
+	{"GET /stores/{store}/messages/{message}", "am....", "/stores/main-street/messages/m", ""},
 	{"POST /stores/{store}/messages/{message}/release", "am....", "/stores/main-street/messages/m/release", `{}`},
 	{"POST /stores/{store}/messages/{message}/discard", "am....", "/stores/main-street/messages/MESSAGE/discard", `{"reason":"spam"}`},
 	{"GET /leads/{lead}", "amsc.v", "/leads/LEAD", ""},

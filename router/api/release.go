@@ -13,6 +13,22 @@ type Release struct {
 	Held  int // leads in it that nobody can reach: each stays held, by itself
 }
 
+// A Held is what stands in a message that is held.
+type Held struct {
+	router.Parked
+	From    []string         `json:"from"` // whom it says to be from
+	Subject string           `json:"subject"`
+	Leads   []router.Enquiry `json:"leads"` // none where it cannot be read
+}
+
+// showMessage tells what stands in a message that is held.
+func showMessage(in Intake) answer {
+	return func(ctx context.Context, c *call) (int, any, error) {
+		held, err := in.Look(ctx, c.store.ID, c.PathValue("message"))
+		return http.StatusOK, held, err
+	}
+}
+
 // releaseMessage takes the leads of a message that is held.
 func releaseMessage(in Intake) answer {
 	return func(ctx context.Context, c *call) (int, any, error) {

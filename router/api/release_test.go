@@ -55,6 +55,20 @@ func TestReleaseMessage(t *testing.T) {
 	}
 }
 
+func TestShowMessage(t *testing.T) {
+	h := newHouse(t)
+	var got struct {
+		ID, Reason string
+		From       []string
+	}
+	h.call("manager", "GET", "/stores/main-street/messages/m7", "").want(200).read(&got)
+	if fmt.Sprint(got) != "{m7 unsigned [x@vendor.example]}" {
+		t.Errorf("message = %v", got)
+	}
+	h.intake.err = fmt.Errorf("message: %w", router.ErrNotFound)
+	h.call("manager", "GET", "/stores/main-street/messages/m7", "").want(404)
+}
+
 func TestDiscardMessage(t *testing.T) {
 	h := newHouse(t)
 	path := "/stores/main-street/messages/" + h.hold("m1") + "/discard"

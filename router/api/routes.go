@@ -12,6 +12,7 @@ func routes(r Router, in Intake) []route {
 		{"PUT", "/stores/{store}/floor/{person}", setFloor, putFloor(r)},
 		{"GET", "/stores/{store}/turnovers", readFloor, listTurnovers(r)},
 		{"GET", "/stores/{store}/messages", readFloor, listMessages(r)},
+		{"GET", "/stores/{store}/messages/{message}", endHold, showMessage(in)},
 		{"POST", "/stores/{store}/messages/{message}/release", endHold, releaseMessage(in)},
 		{"POST", "/stores/{store}/messages/{message}/discard", endHold, discardMessage(r)},
 		{"GET", "/leads/{lead}", readLeads, showLead(r)},

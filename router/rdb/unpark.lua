@@ -18,10 +18,10 @@ if R.kind == 'discarded' and string.find(note, '"releasing":true', 1, true) then
 local s = event(R.kind, nil, R.by, nil, nil, ARGV[2])
 redis.call('ZREM', LIST, R.id)
 redis.call('HDEL', PARK, R.id)
+local size = redis.call('STRLEN', RAW)
 redis.call('DEL', RAW)
-local size = string.match(note, '"size":(%d+)')
 if redis.call('ZREM', KEPT, R.id .. '|' .. size) == 1 then
-  redis.call('HSET', META, 'raw', int(math.max(0, (tonumber(redis.call('HGET', META, 'raw') or 0) or 0) - tonumber(size))))
+  redis.call('HSET', META, 'raw', int(math.max(0, (tonumber(redis.call('HGET', META, 'raw') or 0) or 0) - size)))
 end
 flush()
 redis.call('SET', CALL, int(s), 'EX', 86400)

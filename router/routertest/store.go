@@ -755,7 +755,7 @@ var suite = map[string]func(*testing.T, benchFor){
 		raw := bytes.Repeat([]byte("x"), 40<<20)
 		park := func(token string) (id string, kept bool) {
 			t.Helper()
-			if _, err := b.Park(t.Context(), "main-street", token, "leads/1/"+token, router.Parked{Fate: "quarantined", Reason: "unsigned", Raw: raw, Size: len(raw), KeepFor: time.Hour}); err != nil {
+			if _, err := b.Park(t.Context(), "main-street", token, "leads/1/"+token, router.Parked{Fate: "quarantined", Reason: "unsigned", Raw: raw, KeepFor: time.Hour}); err != nil {
 				t.Fatal(err)
 			}
 			id, err := b.HeldID(t.Context(), "main-street", token)

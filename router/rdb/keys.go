@@ -40,7 +40,12 @@ import "strings"
 //	lf:{mb:MAILBOX}:uids:V set     shards of the ledger under UIDVALIDITY V
 //	lf:{mb:MAILBOX}:uid:V:N hash   UID -> fate|digest|INTERNALDATE in s, 128 UIDs a shard
 //	lf:{mb:MAILBOX}:fate   hash    fate -> number of places
+//	lf:{:daemon}:config    hash    hash, at: the configuration that was loaded last, and when in ms
+//	lf:{:daemon}:life      string  the life of the servers in which they were last compacted, see Store.Compact
 const prefix = "lf:"
+
+// theDaemon has what is of no store and of no mailbox.
+const theDaemon = storeKeys(prefix + "{:daemon}:")
 
 type storeKeys string
 

@@ -216,3 +216,40 @@ func TestSettleAnew(t *testing.T) {
 		routertest.Want(t, "counted as "+fate, a.Fates[fate], want)
 	}
 }
+
+// Where the power fails in the middle of a decision Redis 7 keeps its beginning in the file and carries it out at the second start after.
+// Once the file was written anew nothing is left of it.
+func TestPowerFailsInADecision(t *testing.T) {
+	server := routertest.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
+	c := server.Client()
+	t.Cleanup(func() { _ = c.Close() })
+	b := routertest.NewBench(t, func(func() time.Time) router.Store { return rdb.New(c, rdb.Options{}) }, routertest.Rooftop("main-street", "alice", "bob"))
+	store := rdb.New(c, rdb.Options{})
+	compact := func(want bool) {
+		t.Helper()
+		if done, err := store.Compact(t.Context()); err != nil || done != want {
+			t.Fatalf("Compact = %t, %v, want %t", done, err, want)
+		}
+		server.Compact() // waits for it
+	}
+	compact(true)
+	compact(false)
+	for range 20 {
+		b.Arrive(b.Next())
+	}
+	server.Kill()
+	server.LoseTail(300) // its last counters and the event
+	server.Start()
+	b.Verified()
+	life(t, store, "")
+	if done, err := rdb.New(c, rdb.Options{}).Compact(t.Context()); err != nil || !done {
+		t.Fatalf("Compact after the loss = %t, %v, want it done", done, err)
+	}
+	server.Compact()
+	b.Arrive(b.Next())
+	server.Kill()
+	server.Start()
+	if v := b.Verified(); v.Leads != 20 {
+		t.Errorf("leads = %d, want 19 and a new one", v.Leads)
+	}
+}

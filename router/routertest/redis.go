@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +24,7 @@ type Redis struct {
 	Addr string
 	Dir  string
 	Args []string
+	file string // a sentinel's configuration
 	cmd  *exec.Cmd
 	t    testing.TB
 }
@@ -47,7 +50,11 @@ func (r *Redis) Start() {
 		r.t.Fatal(err)
 	}
 	defer log.Close()
-	r.cmd = exec.Command("redis-server", append([]string{"--bind", host, "--port", port, "--dir", r.Dir, "--save", "", "--daemonize", "no"}, r.Args...)...)
+	args := append([]string{"--bind", host, "--port", port, "--dir", r.Dir, "--save", "", "--daemonize", "no"}, r.Args...)
+	if r.file != "" {
+		args = []string{r.file, "--bind", host, "--port", port, "--dir", r.Dir, "--daemonize", "no", "--sentinel"}
+	}
+	r.cmd = exec.Command("redis-server", args...)
 	r.cmd.Stdout, r.cmd.Stderr = log, log
 	// The server goes when the test process goes, however it ends.
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -69,6 +76,42 @@ func (r *Redis) Start() {
 	}
 }
 
+// Running says whether the server was not killed.
+func (r *Redis) Running() bool { return r.cmd != nil }
+
+// Do gives the server a command and returns the answer, empty where there is none: it may be dead, frozen or unwilling.
+func (r *Redis) Do(args ...any) string {
+	c := redis.NewClient(&redis.Options{Addr: r.Addr, MaxRetries: -1, ReadTimeout: 5 * time.Second})
+	defer c.Close()
+	out, err := c.Do(context.Background(), args...).Result()
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprint(out)
+}
+
+// Compact has the server write its append-only file anew, and waits until it has.
+func (r *Redis) Compact() {
+	r.t.Helper()
+	r.Do("BGREWRITEAOF")
+	await(r.t, "the append-only file is written anew", func() string {
+		info := r.Do("INFO", "persistence")
+		if strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0") {
+			return ""
+		}
+		return info
+	})
+}
+
+func (r *Redis) must(args ...any) {
+	r.t.Helper()
+	c := r.Client()
+	defer c.Close()
+	if err := c.Do(context.Background(), args...).Err(); err != nil {
+		r.t.Fatalf("redis %v: %v", args, err)
+	}
+}
+
 // Kill ends the server at once.
 func (r *Redis) Kill() {
 	if r.cmd == nil {
@@ -80,6 +123,24 @@ func (r *Redis) Kill() {
 		r.t.Errorf("wait for redis-server: %v", err)
 	}
 	r.cmd = nil
+}
+
+// LoseTail cuts off the end of a killed server's append-only file, as a loss of power does, but never more than half of what there is.
+func (r *Redis) LoseTail(bytes int64) {
+	r.t.Helper()
+	names, err := filepath.Glob(filepath.Join(r.Dir, "appendonlydir", "*.incr.aof"))
+	if err != nil || len(names) == 0 {
+		r.t.Fatalf("no append-only file in %s: %v", r.Dir, err)
+	}
+	slices.Sort(names)
+	name := names[len(names)-1]
+	info, err := os.Stat(name)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.Truncate(name, max(info.Size()-bytes, info.Size()/2)); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // Freeze stops the server without ending it; Thaw lets it go on.

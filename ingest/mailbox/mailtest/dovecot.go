@@ -252,7 +252,9 @@ func (b *dovecotBackend) start() error {
 	ended, started := make(chan struct{}), make(chan error)
 	go func() {
 		// A process that ends with its parent ends with the very thread that began it.
+		// Whatever else this thread began would end with it, so it is given back.
 		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		started <- err
 		if err == nil {

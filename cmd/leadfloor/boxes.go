@@ -29,25 +29,27 @@ type box struct {
 	done   chan struct{}
 }
 
-func newBoxes(h ingest.Handler, l mailbox.Ledger, o mailbox.Observer, log *slog.Logger, now func() time.Time) *boxes {
+func newBoxes(all []mailbox.Config, h ingest.Handler, l mailbox.Ledger, o mailbox.Observer, log *slog.Logger, now func() time.Time) *boxes {
 	return &boxes{
 		start:   func(c mailbox.Config) (*mailbox.Mailbox, error) { return mailbox.New(c, h, l, o, log, now) },
 		log:     log,
+		wanted:  all,
 		running: map[string]box{},
 	}
 }
 
-// run watches the mailboxes until ctx ends and all have finished what they have in hand.
-func (b *boxes) run(ctx context.Context, all []mailbox.Config) {
+// run watches the mailboxes until ctx ends and all have finished what they have in hand. It may be called again then.
+func (b *boxes) run(ctx context.Context) {
 	b.mu.Lock()
 	b.ctx = ctx
-	if b.wanted == nil {
-		b.wanted = all
-	}
 	b.apply()
 	b.mu.Unlock()
 	<-ctx.Done()
 	b.wg.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ctx = nil
+	clear(b.running)
 }
 
 // replace changes what is watched: what is the same goes on undisturbed.

@@ -42,7 +42,9 @@ type daemon struct {
 	boxes   *boxes
 	manager *supervisor
 
+	standby   atomic.Pointer[standby] // why it stands by, nil while it leads
 	reloading sync.Mutex
+	since     time.Time // when the configuration was loaded, by Redis' clock
 }
 
 // newDaemon wires a daemon. It dials nobody: what is away at the start is waited for, and /-/ready says so.
@@ -71,7 +73,7 @@ func newDaemon(cfg *Config, load func() (*Config, error), log *slog.Logger) (*da
 	client.AddHook(timed{d.metrics})
 	d.metrics.ConfigLoaded(cfg.Hash())
 	d.intake = ingest.New(d.router, cfg.intake(), d.metrics, log)
-	d.boxes = newBoxes(d.intake, ledger{rdb.NewLedger(d.store)}, observer{d.metrics}, log, d.store.Now)
+	d.boxes = newBoxes(mailboxes, d.intake, ledger{rdb.NewLedger(d.store)}, observer{d.metrics}, log, d.store.Now)
 	return d, nil
 }
 
@@ -84,14 +86,13 @@ func (d *daemon) run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	mailboxes, err := d.cfg.Load().mailboxes()
-	if err != nil {
-		return err
-	}
+	d.reloading.Lock()
+	d.since = d.store.Now()
+	d.reloading.Unlock()
 	var wg sync.WaitGroup
 	wg.Go(func() { d.watchRedis(ctx) })
-	wg.Go(func() { d.router.Run(ctx, tickEvery, d.ticked()) })
-	wg.Go(func() { d.boxes.run(ctx, mailboxes) })
+	wg.Go(func() { d.compact(ctx) })
+	wg.Go(func() { d.lead(ctx) })
 	wg.Go(func() { d.verify(ctx) })
 	wg.Wait()
 	return nil
@@ -155,6 +156,18 @@ func (d *daemon) watchRedis(ctx context.Context) {
 	}
 }
 
+// compact has Redis compacted whenever it may have lost power.
+func (d *daemon) compact(ctx context.Context) {
+	for {
+		if done, err := d.store.Compact(ctx); err == nil && done {
+			d.log.Info("redis was restarted or is new: it writes its append-only file anew")
+		}
+		if !sleep(ctx, compactEvery) {
+			return
+		}
+	}
+}
+
 // infoNumber reads one number of an INFO text; 0 where it does not say.
 func infoNumber(text, name string) int64 {
 	for line := range strings.Lines(text) {
@@ -206,7 +219,7 @@ func (d *daemon) ticked() func(store string, err error) {
 	}
 }
 
-// ready says whether the daemon can do its work: whether Redis answers, within a second.
+// ready says whether the daemon can do its work: whether Redis answers, within a second, and whether it leads.
 func (d *daemon) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -215,7 +228,13 @@ func (d *daemon) ready(ctx context.Context) error {
 	go func() { answer <- d.client.Ping(ctx).Err() }()
 	select {
 	case err := <-answer:
-		return err
+		if err != nil {
+			return fmt.Errorf("redis does not answer: %w", err)
+		}
+		if why := d.standby.Load(); why != nil {
+			return why
+		}
+		return nil
 	case <-ctx.Done():
 		return errors.New("redis does not answer within a second")
 	}
@@ -253,6 +272,7 @@ func (d *daemon) replace() error {
 		return err
 	}
 	d.cfg.Store(next)
+	d.since = d.store.Now()
 	d.auth.Replace(tokens)
 	d.router.Configure(next.rooftops())
 	d.intake.Configure(next.intake())

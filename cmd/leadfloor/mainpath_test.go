@@ -52,11 +52,18 @@ type process struct {
 // startProcess runs `leadfloor serve` with a configuration, whose first %s is the address to listen on.
 func startProcess(t testing.TB, yaml string) *process {
 	t.Helper()
+	p := newProcess(t, yaml)
+	p.start()
+	return p
+}
+
+// newProcess is startProcess without the start.
+func newProcess(t testing.TB, yaml string) *process {
+	t.Helper()
 	p := &process{t: t, addr: routertest.FreeAddr(t), config: filepath.Join(t.TempDir(), "leadfloor.yaml")}
 	if err := os.WriteFile(p.config, []byte("listen: "+p.addr+"\n"+yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.start()
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
@@ -66,9 +73,26 @@ func startProcess(t testing.TB, yaml string) *process {
 	return p
 }
 
+// start runs the daemon and waits until it is ready.
 func (p *process) start() {
 	p.t.Helper()
-	p.cmd = leadfloor(p.t, "serve", "--config", p.config, "--log.level", "debug")
+	p.launch("debug")
+	p.await("the daemon is ready", 20*time.Second, p.ready)
+}
+
+func (p *process) ready() bool {
+	r, err := http.Get("http://" + p.addr + "/-/ready")
+	if err != nil {
+		return false
+	}
+	defer r.Body.Close()
+	return r.StatusCode == http.StatusOK
+}
+
+// launch runs the daemon and waits for nothing.
+func (p *process) launch(level string) {
+	p.t.Helper()
+	p.cmd = leadfloor(p.t, "serve", "--config", p.config, "--log.level", level)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -90,14 +114,6 @@ func (p *process) start() {
 			}
 		}
 	}()
-	p.await("the daemon is ready", 20*time.Second, func() bool {
-		r, err := http.Get("http://" + p.addr + "/-/ready")
-		if err != nil {
-			return false
-		}
-		defer r.Body.Close()
-		return r.StatusCode == http.StatusOK
-	})
 }
 
 func (p *process) log() string {

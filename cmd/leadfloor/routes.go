@@ -19,7 +19,7 @@ import (
 // routes are all that the daemon answers.
 func (d *daemon) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", d.own(api.New(api.Options{Router: d.router, Intake: documents{d.intake}, Auth: d.auth, Log: d.log})))
+	mux.Handle("/api/v1/", d.own(d.leading(api.New(api.Options{Router: d.router, Intake: documents{d.intake}, Auth: d.auth, Log: d.log}))))
 	mux.Handle("GET /metrics", d.metrics.Handler())
 	mux.Handle("POST /-/reload", d.own(d.auth.Require(api.Admin, http.HandlerFunc(d.serveReload))))
 	mux.HandleFunc("GET /{$}", d.serveHome)
@@ -51,7 +51,11 @@ func (d *daemon) health(mux *http.ServeMux) {
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, r *http.Request) {
 		if err := d.ready(r.Context()); err != nil {
 			d.log.Debug("not ready", "err", err)
-			say(w, http.StatusServiceUnavailable, "leadfloor is not ready: redis does not answer.\n")
+			text := "redis does not answer"
+			if why := (*standby)(nil); errors.As(err, &why) {
+				text = why.Error()
+			}
+			say(w, http.StatusServiceUnavailable, "leadfloor is not ready: "+text+".\n")
 			return
 		}
 		say(w, http.StatusOK, "leadfloor is ready.\n")

@@ -224,3 +224,6 @@ func (l ledger) Settle(ctx context.Context, name string, fence int64, validity u
 
 // syncEvery is how often the offset of this machine's clock from Redis' is measured anew.
 const syncEvery = time.Minute
+
+// compactEvery is how often it is looked whether Redis was restarted.
+const compactEvery = 2 * time.Second

@@ -14,7 +14,7 @@ LDFLAGS  := -s -w -X github.com/prometheus/common/version.Version=$(VERSION) -X 
 # Runs one stage and says how long it took.
 timed = @start=$$SECONDS; echo "== $(1)"; $(2); echo "-- $(1): $$((SECONDS - start)) s"
 
-.PHONY: help build test setup format vet lint packaging package bench fuzz
+.PHONY: help build test setup format vet lint packaging package bench fuzz chaos
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -67,6 +67,15 @@ package: bin/nfpm-$(NFPM) ## deb and rpm, in dist/; GOARCH=arm64 for another pro
 bin/nfpm-$(NFPM):
 	GOBIN=$(CURDIR)/bin go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)
 	mv bin/nfpm $@
+
+FAULTS   ?= 1000
+MESSAGES ?= 5000
+SEED     ?= 0
+REDIS    ?= always
+WAIT     ?= 1
+
+chaos: ## two daemons while everything breaks; FAULTS, MESSAGES, SEED, REDIS=always|everysec|sentinel|cluster, WAIT=replicas
+	go test ./cmd/leadfloor -run '^TestChaos$$' -v -timeout 3h -args -chaos.faults $(FAULTS) -chaos.messages $(MESSAGES) -chaos.seed $(SEED) -chaos.redis $(REDIS) -chaos.wait $(WAIT)
 
 bench: ## benchmarks, nine rounds; BENCH=REGEXP chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 9 ./...

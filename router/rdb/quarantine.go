@@ -53,7 +53,8 @@ func (s *Store) Held(ctx context.Context, store, id string) (router.Parked, erro
 	k := keysOf(store)
 	var listed *redis.FloatCmd
 	var note, raw *redis.StringCmd
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	// In one step: between two somebody may end it, and a message without its bytes would seem to lie in its mailbox alone.
+	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		listed, note, raw = p.ZScore(ctx, k.is("q"), id), p.HGet(ctx, k.is("park"), id), p.Get(ctx, k.raw(id))
 		return nil
 	})

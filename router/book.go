@@ -258,7 +258,7 @@ func (r *Router) verify(ctx context.Context, rooftop string, progress func(done,
 		return nil, err
 	}
 	v := &Verification{Store: rooftop, Sealed: seal.Last, Head: live.Head, Leads: len(b.Leads), Decisions: b.Decisions}
-	v.compare(b, live)
+	v.compare(b, live, r.store.Now())
 
 	if err := r.verifyLeads(ctx, rooftop, b, v, progress); err != nil {
 		return nil, err
@@ -344,6 +344,15 @@ const (
 	ofArrival   = "arrival"      // lead: arrival
 	ofPerson    = "untouched of" // person: untouched leads
 	ofCounter   = "counter"      // name: value
+
+	ofRotation   = "rotation of" // person
+	ofHand       = "set by hand" // person
+	ofLine       = "in line"
+	ofLead       = "lead"
+	ofPrint      = "fingerprint"
+	ofHead       = "last event"
+	ofReference  = "rotation reference"
+	ofGeneration = "rotation generation"
 )
 
 // derived is what follows from the folded leads, by kind.
@@ -389,7 +398,7 @@ func (d *Derived) sets() map[string]map[string]int64 {
 }
 
 // compare holds the live sets against what follows from the folded leads.
-func (v *Verification) compare(b *Book, live *Derived) {
+func (v *Verification) compare(b *Book, live *Derived, now time.Time) {
 	log := b.derived()
 	for name, set := range live.sets() {
 		for m := range union(set, log[name]) {
@@ -415,22 +424,51 @@ func (v *Verification) compare(b *Book, live *Derived) {
 			y.Since = 0
 		}
 		x.Gen, y.Gen = 0, 0
-		v.differ("rotation of "+id, fmt.Sprintf("%+v", x), fmt.Sprintf("%+v", y))
+		v.differ(ofRotation+" "+id, fmt.Sprintf("%+v", x), fmt.Sprintf("%+v", y))
 	}
 	if len(live.Line) > 0 { // else it is made anew when it is next needed
-		line := map[string]int64{}
-		for id, t := range b.Turns {
-			if t.Eligible {
-				line[id] = t.Pass
-			}
-		}
+		line := b.line()
 		for id := range union(live.Line, line) {
-			v.differ("in line "+id, amount(live.Line, id), amount(line, id))
+			v.differ(ofLine+" "+id, amount(live.Line, id), amount(line, id))
 		}
 	}
-	if b.hasRef {
-		v.differ("rotation reference", strconv.FormatInt(live.Ref, 10), strconv.FormatInt(b.Ref, 10))
+	was, is := lasting(live.Hands, now), lasting(b.Hands, now)
+	for who := range union(was, is) {
+		v.differ(ofHand+" "+who, was[who].String(), is[who].String())
 	}
+	v.differ(ofHead, strconv.FormatInt(live.Head, 10), strconv.FormatInt(live.Last, 10))
+	if b.hasRef {
+		v.differ(ofReference, strconv.FormatInt(live.Ref, 10), strconv.FormatInt(b.Ref, 10))
+	}
+}
+
+// lasting are those who are still set by hand.
+func lasting(hands map[string]Hand, now time.Time) map[string]Hand {
+	kept := maps.Clone(hands)
+	maps.DeleteFunc(kept, func(_ string, h Hand) bool { return !h.Until.IsZero() && !h.Until.After(now) })
+	return kept
+}
+
+// String tells a status and how long it lasts.
+func (h Hand) String() string {
+	switch {
+	case h.Status == "":
+		return "none"
+	case h.Until.IsZero():
+		return string(h.Status)
+	}
+	return string(h.Status) + " until " + h.Until.UTC().Format(time.RFC3339Nano)
+}
+
+// line is who is eligible with which pass.
+func (b *Book) line() map[string]int64 {
+	line := map[string]int64{}
+	for id, t := range b.Turns {
+		if t.Eligible {
+			line[id] = t.Pass
+		}
+	}
+	return line
 }
 
 func amount(m map[string]int64, key string) string {

@@ -74,6 +74,10 @@ type Store interface {
 	Aging(ctx context.Context, rooftop string, now time.Time, keep time.Duration, limit int) (leads []string, mark string, err error)
 	// Aged notes that the leads of a call of Aging were looked at, and when those that stay are to be looked at again.
 	Aged(ctx context.Context, rooftop string, leads []string, later map[string]time.Time, mark string) error
+	// Mend sets right what is derived, all or nothing. It returns ErrConflict where head is no longer the last event.
+	Mend(ctx context.Context, rooftop string, head int64, mends []Mend) error
+	// Index reads who has which print, in no order. The callback must not call the store.
+	Index(ctx context.Context, rooftop string, each func(p Print, has []Holder)) error
 	// Sealed is the number of the last event that a seal closed, 0 without one.
 	Sealed(ctx context.Context, rooftop string) (int64, error)
 	// Snapshot is what the last seal kept, nil without one.
@@ -349,7 +353,10 @@ type Timer struct {
 
 // Derived is what can be rebuilt from the events.
 type Derived struct {
-	Head      int64
+	Head      int64 // events that were counted
+	Last      int64 // number of the last event that is there
+	Gen       int64 // changes of the floor
+	Hands     map[string]Hand
 	Counts    map[string]int64
 	Turns     map[string]Turns
 	Untouched map[string]int64  // per person, without what is only held

@@ -86,6 +86,7 @@ func newRootCmd(e *env) *cobra.Command {
 		newFloorCmd(e),
 		newVerifyCmd(e),
 		newSealCmd(e),
+		newRebuildCmd(e),
 		newSimulateCmd(e),
 		newDemoCmd(e),
 		newReadApartCmd(e),

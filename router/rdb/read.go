@@ -289,10 +289,11 @@ func (s *Store) sidesAt(ctx context.Context, store string, from, head int64, the
 func (s *Store) Derived(ctx context.Context, store string) (*router.Derived, error) {
 	k := keysOf(store)
 	var meta *redis.SliceCmd
-	hashes := map[string]*redis.MapStringStringCmd{"cnt": nil, "rot": nil, "unt": nil, "src": nil}
+	hashes := map[string]*redis.MapStringStringCmd{"cnt": nil, "rot": nil, "unt": nil, "src": nil, "hand": nil}
+	var last *redis.XMessageSliceCmd
 	sets := map[string]*redis.ZSliceCmd{"ua": nil, "ud": nil, "wait": nil, "due": nil, "owed": nil, "leads": nil}
 	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		meta = p.HMGet(ctx, k.is("meta"), "seq", "ref", "line")
+		meta, last = p.HMGet(ctx, k.is("meta"), "seq", "ref", "line", "gen"), p.XRevRangeN(ctx, k.is("ev"), "+", "-", 1)
 		for name := range hashes {
 			hashes[name] = p.HGetAll(ctx, k.is(name))
 		}
@@ -312,11 +313,23 @@ func (s *Store) Derived(ctx context.Context, store string) (*router.Derived, err
 		return m
 	}
 	d := &router.Derived{
-		Head: number(meta.Val()[0]), Ref: number(meta.Val()[1]), Counts: numbers(hashes["cnt"].Val()), Untouched: numbers(hashes["unt"].Val()), Labels: hashes["src"].Val(),
+		Head: number(meta.Val()[0]), Gen: number(meta.Val()[3]), Hands: map[string]router.Hand{}, Ref: number(meta.Val()[1]), Counts: numbers(hashes["cnt"].Val()), Untouched: numbers(hashes["unt"].Val()), Labels: hashes["src"].Val(),
 		ByArrival: zset("ua"), ByDue: zset("ud"), Waiting: zset("wait"), Due: zset("due"), Owed: zset("owed"), Leads: zset("leads"),
 	}
 	if d.Turns, err = turns(hashes["rot"].Val()); err != nil {
 		return nil, err
+	}
+	for _, m := range last.Val() {
+		id, _, _ := strings.Cut(m.ID, "-")
+		d.Last, _ = strconv.ParseInt(id, 10, 64) // no number: none of ours
+	}
+	for who, v := range hashes["hand"].Val() {
+		p := strings.SplitN(v+"||", "|", 3)
+		x := router.Hand{Status: router.Status(p[0]), By: strings.TrimRight(p[2], "|")}
+		if till := number(p[1]); till > 0 {
+			x.Until = time.UnixMilli(till).UTC()
+		}
+		d.Hands[who] = x
 	}
 	d.Line = map[string]int64{}
 	for i, person := range strings.Split(text(meta.Val()[2]), ";") {

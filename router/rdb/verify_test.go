@@ -42,6 +42,9 @@ func TestVerifySees(t *testing.T) {
 		"timer": func(c *redis.Client, l string) (string, error) {
 			return "timer " + l, c.ZRem(ctx, key("due"), l).Err()
 		},
+		"set by hand": func(c *redis.Client, _ string) (string, error) {
+			return "set by hand bob", c.HSet(ctx, key("hand"), "bob", "off|0|").Err()
+		},
 		"person": func(c *redis.Client, _ string) (string, error) {
 			return "untouched of alice", c.HIncrBy(ctx, key("unt"), "alice", 5).Err()
 		},

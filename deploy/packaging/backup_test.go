@@ -15,8 +15,12 @@ import (
 func TestRedisSocket(t *testing.T) {
 	const redisUser, leadfloorUser, stranger = 64001, 64002, 64003
 	const at, post = "/run/redis-leadfloor/redis-server.sock", "ExecStartPost=+/bin/chgrp leadfloor %t/redis-leadfloor/redis-server.sock"
-	if !strings.Contains(read(t, "deploy/redis/redis-server@leadfloor.service.conf"), "\n"+post+"\n") {
+	dropIn := read(t, "deploy/redis/redis-server@leadfloor.service.conf")
+	if !strings.Contains(dropIn, "\n"+post+"\n") {
 		t.Fatal("the drop-in does not give the socket to leadfloor")
+	}
+	if !strings.Contains(dropIn, "\nPIDFile=\n") {
+		t.Error("systemd waits for a file of Debian's unit that nobody writes, and never takes the start to be done")
 	}
 	dir, err := os.MkdirTemp("", "leadfloor-redis-") // short: the path of a socket has at most 107 bytes
 	if err != nil {

@@ -40,7 +40,7 @@ func TestUnit(t *testing.T) {
 	if out := verify(t, unit(t, credentials)); out != "" || credentials == text {
 		t.Errorf("with credentials systemd says:\n%s", out)
 	}
-	for _, want := range []string{"Type=notify", "WatchdogSec=60s", "User=leadfloor", "ExecStart=/usr/bin/leadfloor serve", "ExecReload=/bin/kill -HUP $MAINPID"} {
+	for _, want := range []string{"Type=notify", "WatchdogSec=60s", "User=leadfloor", "ExecStart=/usr/bin/leadfloor serve", "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'"} {
 		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(want) + `$`).MatchString(text) {
 			t.Errorf("no line %q", want)
 		}

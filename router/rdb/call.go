@@ -51,7 +51,7 @@ const (
 	// restFor is how long a store whose keys are not what they should be is left alone.
 	restFor = time.Minute
 	// waitFor bounds how long a decision waits for its replicas before it is tried again.
-	waitFor = time.Second
+	waitFor = 2 * time.Second
 	// redirects is how often a call looks for the node that has its keys, and redirectPause how long it waits at most in between: some
 	// seconds in all, in which a failover is usually over.
 	redirects     = 8

@@ -32,7 +32,7 @@ func TestStoreOnRedis(t *testing.T) {
 
 // The same with every decision waiting for a replica, where the store of each test may lie on any of three masters.
 func TestStoreOnCluster(t *testing.T) {
-	c := routertest.StartCluster(t, 5*time.Second).Client()
+	c := routertest.StartCluster(t, 10*time.Second, "--appendonly", "no").Client()
 	defer c.Close()
 	routertest.TestStore(t, func(t testing.TB, now func() time.Time) router.Store {
 		err := c.ForEachMaster(context.Background(), func(ctx context.Context, n *redis.Client) error { return n.FlushAll(ctx).Err() })
@@ -44,7 +44,7 @@ func TestStoreOnCluster(t *testing.T) {
 }
 
 func TestStoreOnSentinel(t *testing.T) {
-	c := routertest.StartSentinel(t, 5*time.Second).Client()
+	c := routertest.StartSentinel(t, 10*time.Second, "--appendonly", "no").Client()
 	defer c.Close()
 	routertest.TestStore(t, func(t testing.TB, now func() time.Time) router.Store {
 		if err := c.FlushAll(context.Background()).Err(); err != nil {

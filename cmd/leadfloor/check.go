@@ -28,9 +28,9 @@ const (
 )
 
 const checkLong = `check reads a configuration and tells everything that is wrong with it, each with its line. When the file is well it warns of what
-is allowed but dangerous, and then logs in to Redis, to every mailbox and to the mail server, and tells which of them
-do not answer, refuse, or have settings that can lose leads. It changes nothing anywhere, but for a refresh token in its file
-where the provider replaces it at each use.
+is allowed but dangerous, and says what becomes of leads that are not trusted. Then it logs in to Redis, to every mailbox and to the mail
+server, asks DNS where signatures are to be checked, and tells which of them do not answer, refuse, or have settings that can lose leads.
+It changes nothing anywhere, but for a refresh token in its file where the provider replaces it at each use.
 
 The exit code is 0 when all is well, warnings included, 1 when something is wrong, and 2 when the command line is.`
 
@@ -124,6 +124,9 @@ func (c *Config) probe(ctx context.Context, stdout, stderr io.Writer) error {
 	if c.SMTP != nil {
 		probes = append(probes, c.SMTP.probe)
 	}
+	if slices.ContainsFunc(c.feeding(""), func(m *MailboxConfig) bool { return m.Trust.Authentication != string(ingest.Off) }) {
+		probes = append(probes, probeDNS(net.DefaultResolver.LookupTXT))
+	}
 	lines := make([][]string, len(probes))
 	errs := make([]error, len(probes))
 	var g errgroup.Group
@@ -149,6 +152,17 @@ func (c *Config) probe(ctx context.Context, stdout, stderr io.Writer) error {
 		return errFound
 	}
 	return nil
+}
+
+// probeDNS asks for a signer's key that nobody has: whatever is said to that, DNS answers.
+func probeDNS(lookup func(ctx context.Context, name string) ([]string, error)) probe {
+	return func(ctx context.Context) ([]string, error) {
+		_, err := lookup(ctx, "leadfloor._domainkey.example.com")
+		if said := (*net.DNSError)(nil); err != nil && !(errors.As(err, &said) && said.IsNotFound) {
+			return nil, fmt.Errorf("dns: %w; signatures cannot be checked, so that leads wait or are held: correct the name servers of this machine", err)
+		}
+		return []string{"dns: answers, so that signatures can be checked"}, nil
+	}
 }
 
 func (c *RedisConfig) probe(ctx context.Context) (lines []string, err error) {

@@ -524,3 +524,24 @@ func serverCertificate(t *testing.T, addr string) []byte {
 	defer c.Close()
 	return c.ConnectionState().PeerCertificates[0].Raw
 }
+
+func TestProbeDNS(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		err  error
+		well bool
+	}{
+		{"a key", nil, true},
+		{"no such key", &net.DNSError{Err: "no such host", IsNotFound: true}, true},
+		{"no answer", &net.DNSError{Err: "i/o timeout", IsTimeout: true}, false},
+		{"no way there", errors.New("connection refused"), false},
+	} {
+		lines, err := probeDNS(func(context.Context, string) ([]string, error) { return nil, test.err })(t.Context())
+		if well := err == nil && len(lines) == 1; well != test.well {
+			t.Errorf("%s: %q, %v, want well = %t", test.name, lines, err, test.well)
+		}
+		if err != nil && !strings.Contains(err.Error(), "correct the name servers") {
+			t.Errorf("%s: %v, want what to do", test.name, err)
+		}
+	}
+}

@@ -216,6 +216,26 @@ func vendor(v *adf.Vendor) router.Party {
 	return p
 }
 
+// named is the salesperson whom a prospect names: the store's contact, where that is not the store itself.
+func named(v *adf.Vendor) string {
+	for i := range v.Contacts {
+		c := &v.Contacts[i]
+		n := whole(name(c.Names))
+		if strings.EqualFold(n, v.Name) {
+			n = ""
+		}
+		for _, m := range c.Emails {
+			if m.Value != "" {
+				return strings.TrimSpace(n + " <" + m.Value + ">")
+			}
+		}
+		if n != "" {
+			return n
+		}
+	}
+	return ""
+}
+
 func provider(v *adf.Provider) router.Party {
 	p := router.Party{Name: whole(name(v.Names)), IDs: ids(v.IDs), Service: v.Service, URL: v.URL}
 	if len(v.Emails) > 0 {

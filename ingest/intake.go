@@ -259,7 +259,9 @@ func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
 		a := &router.Arrival{
 			Token: fmt.Sprintf("%s/%d", d.token, n), Place: d.place, Channel: channel(r.Mail.Channel), Source: source(r.Mail, &e),
 			Desk: rules.desk(r.Mail, &e), At: d.msg.Arrived, Enquiry: e, Message: r.Mail.Header.MessageID,
+			Named: named(&r.Mail.Prospects[n].Vendor),
 		}
+		a.Trusted = slices.Contains(d.feed.Trust.Salesperson, a.Source)
 		if d.file != nil {
 			d.file.arrive(a, r)
 		}
@@ -488,7 +490,7 @@ func (i *Intake) Document(ctx context.Context, store string, doc []byte, key, ac
 		}
 		t, err := i.business.Take(ctx, store, &router.Arrival{
 			Token: fmt.Sprintf("http/%s/%d", key, n), Place: "http/" + key, Channel: router.HTTP, Source: source(&mail.Mail{}, &e),
-			Desk: rules.desk(&mail.Mail{}, &e), Enquiry: e, Actor: actor,
+			Desk: rules.desk(&mail.Mail{}, &e), Enquiry: e, Actor: actor, Named: named(&d.Prospects[n].Vendor),
 		})
 		if err != nil {
 			return nil, nil, err

@@ -155,6 +155,41 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+func TestSalesperson(t *testing.T) {
+	h := newHouse(t, func(c *ingest.Config) {
+		c.Mailboxes["leads"] = ingest.Feed{Store: "ford", Trust: ingest.Trust{Salesperson: []string{"cargurus"}}}
+	})
+	h.deliver(adfMail(1, "", prospect("1", "jo1@example.com", "CarGurus"))) // alice's turn
+	for n, x := range []struct{ contact, provider, want string }{
+		{"<contact><name part=\"full\">alice</name></contact>", "CarGurus", "named by a trusted source"},
+		{"<contact><name part=\"full\">alice</name></contact>", "Autotrader", "rotation"},
+		{"<contact><name part=\"full\">Ford Town</name></contact>", "CarGurus", "rotation"},
+		{"<contact><name part=\"full\">Zoe</name><email>zoe@ford.example</email></contact>", "CarGurus", "rotation; the salesperson named is not on the roster"},
+	} {
+		id := fmt.Sprint(n + 2)
+		doc := strings.Replace(prospect(id, "jo"+id+"@example.com", x.provider), "</vendorname>", "</vendorname>"+x.contact, 1)
+		if got := h.deliver(adfMail(n+2, "", doc)); got != ingest.FateLead {
+			t.Fatalf("fate = %s, want lead", got)
+		}
+		leads, _, err := h.router.Leads(t.Context(), "ford", router.Query{Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range leads {
+			if l.Customer.Emails[0] != "jo"+id+"@example.com" {
+				continue
+			}
+			events, err := h.router.Why(t.Context(), l.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := events[0].Deal.Reason; got != x.want {
+				t.Errorf("%s from %s: dealt because: %s, want %s", x.contact, x.provider, got, x.want)
+			}
+		}
+	}
+}
+
 func TestDesk(t *testing.T) {
 	h := newHouse(t, nil)
 	want(t, "fate", h.deliver(adfMail(1, "", prospect("1", "a@example.net", "Dealer Service Scheduler"))), ingest.FateLead)

@@ -16,6 +16,7 @@ type Trust struct {
 	Authentication Authentication // whether something must vouch for the sender
 	Server         string         // the authserv-id whose Authentication-Results are believed; empty: nobody's
 	Limit          router.Limit   // for each other sender's organization
+	Salesperson    []string       // sources whose leads go to the salesperson whom they name
 }
 
 // Authentication says what becomes of a message for whose sender neither the receiving server nor a signature vouches.

@@ -39,7 +39,9 @@ type Arrival struct {
 	Enquiry Enquiry
 	By      string // who entered it by hand
 	Actor   string // the acting token's name
-	Named   string // the salesperson whom a trusted source names
+	Named   string // the salesperson whom the enquiry names, as written: recorded, and ignored unless Trusted
+	Trusted bool   // the source may name the salesperson: a pick that counts as a turn, where the person is on the roster and not off
+	Owner   string // id of whose a new lead is whatever the floor says, with a turn; of history without
 	Message string // the mail's Message-ID, for threads
 	Note    string
 	// History says that it came before the store worked with the daemon: it is recorded for who the customer is and was with, and never

@@ -26,7 +26,7 @@ const (
 )
 
 func encodeRecord(a *Arrival) ([]byte, error) {
-	rec := Record{Enquiry: a.Enquiry, Message: clip(a.Message, maxField), Place: clip(a.Place, maxField), Named: a.Named, Note: clip(a.Note, maxComment)}
+	rec := Record{Enquiry: a.Enquiry, Message: clip(a.Message, maxField), Place: clip(a.Place, maxField), Named: clip(a.Named, maxField), Note: clip(a.Note, maxComment)}
 	b, err := json.Marshal(rec)
 	if err == nil && len(b) > maxRecord {
 		rec.Enquiry = a.Enquiry.bounded()

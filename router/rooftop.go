@@ -2,6 +2,7 @@ package router
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"leadfloor/router/hours"
@@ -149,6 +150,31 @@ func (f *Rooftop) Person(id string) (Person, bool) {
 		}
 	}
 	return Person{}, false
+}
+
+// named finds the salesperson of a name, "NAME <EMAIL>" or an email as somebody wrote it; NamedNobody where there is none, or several.
+func (f *Rooftop) named(text string) string {
+	name, email, _ := strings.Cut(text, "<")
+	if email = NormalEmail(strings.TrimSuffix(email, ">")); email == "" {
+		email = NormalEmail(name)
+	}
+	name = normalName(name)
+	found := NamedNobody
+	for _, s := range f.Roster {
+		switch {
+		case email != "" && NormalEmail(s.Email) == email:
+			return s.ID
+		case name == "" || name != normalName(s.Name):
+		case found == NamedNobody:
+			found = s.ID
+		default:
+			found = "" // of two of one name nobody knows which
+		}
+	}
+	if found == "" {
+		return NamedNobody
+	}
+	return found
 }
 
 // People lists managers and roster, each once, in the order of the configuration.

@@ -222,10 +222,10 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 	} else if desk != DeskSales {
 		return Taken{}, fault("desk", "unknown desk %q", desk)
 	}
-	if a.Named != "" {
-		if _, ok := f.Person(a.Named); ok {
-			t.Named = a.Named
-		}
+	if _, ok := f.Person(a.Owner); ok {
+		t.Named = a.Owner
+	} else if a.Trusted && a.Named != "" && !a.History {
+		t.Named, t.Present = f.named(a.Named), true
 	}
 	taken, err := r.store.Take(ctx, f.ID, t)
 	for tries := 0; err == nil && taken.Late != ""; tries++ {

@@ -144,7 +144,8 @@ type Take struct {
 	CatchUp      int
 	Holder       string
 	Fixed        string // an owner outside the rotation: a desk's
-	Named        string // whom a trusted source names: a charged turn
+	Named        string // whose a new lead is, with a turn; NamedNobody where a trusted source named nobody who is on the roster
+	Present      bool   // Named by a trusted source: only while they are not off, and then as if picked by hand
 	Record       []byte // the enquiry, personal
 	Due          time.Time
 	Timers       Timers  // as they are if it is dealt now
@@ -157,6 +158,9 @@ type Take struct {
 	Written      time.Time
 	Late         *Change // what it makes of the lead that it belongs to; refused where that was changed meanwhile
 }
+
+// NamedNobody is no id: somebody was named who is not known.
+const NamedNobody = "?"
 
 // Taken is the decision on an arrival.
 type Taken struct {

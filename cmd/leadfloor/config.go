@@ -184,6 +184,7 @@ type TrustConfig struct {
 	Authentication string   // off, warn or require
 	AuthservID     string   // whose Authentication-Results are believed; "": nobody's
 	Limit          router.Limit
+	Salesperson    []string // sources whose leads go to the salesperson whom they name
 }
 
 // MatchConfig is a pattern for each thing that it looks at, where * stands for any text; "" looks at nothing. All given must fit.

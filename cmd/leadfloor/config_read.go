@@ -358,6 +358,7 @@ func (r *reader) anyMailbox(n *yaml.Node, at string, names map[string]int, store
 				"authentication": r.text(&m.Trust.Authentication, oneOf(string(ingest.Off), string(ingest.Warn), string(ingest.Require))),
 				"authserv_id":    r.text(&m.Trust.AuthservID, serverID),
 				"limit":          r.limit(&m.Trust.Limit),
+				"salesperson":    r.texts(&m.Trust.Salesperson, sourceSlug),
 			})
 		},
 		"route": func(n *yaml.Node, at string) {

@@ -166,7 +166,7 @@ func TestParse(t *testing.T) {
 			Name: "leads", Role: "conversation", Address: "imap.example.com:143", TLS: mailbox.TLSStartTLS, Username: "leads@example.com",
 			Folder: "Leads", SentFolder: "Sent", PollInterval: 30 * time.Second, Start: mailbox.Now,
 			After: map[ingest.Fate]string{"lead": "move:Done", "other": "flag", "quarantined": "keep"},
-			Trust: TrustConfig{From: []string{"*@autotrader.example"}, Authentication: "warn", AuthservID: "mx.example.com", Limit: router.Limit{Messages: 20, Per: time.Hour}},
+			Trust: TrustConfig{From: []string{"*@autotrader.example"}, Authentication: "warn", AuthservID: "mx.example.com", Limit: router.Limit{Messages: 20, Per: time.Hour}, Salesperson: []string{"autotrader"}},
 		},
 		Managers: []PersonConfig{{ID: "mia", Name: "Mia", Email: "mia@example.com", Weight: 1}},
 		Roster: []PersonConfig{

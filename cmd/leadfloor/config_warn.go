@@ -154,6 +154,9 @@ func (t *TrustConfig) String() string {
 		}
 		parts = append(parts, fmt.Sprintf("of %s more than %d mails with leads in %s are held", who, t.Limit.Messages, model.Duration(t.Limit.Per)))
 	}
+	if len(t.Salesperson) > 0 {
+		parts = append(parts, fmt.Sprintf("a lead from %s goes to the salesperson whom it names, who is charged a turn", several(t.Salesperson)))
+	}
 	return strings.Join(parts, "; ")
 }
 

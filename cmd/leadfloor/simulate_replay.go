@@ -26,6 +26,7 @@ type step struct {
 	at      time.Time // when it was written down
 	kind    router.Kind
 	lead    string
+	named   bool      // a source named who
 	who     string    // whom a source named, a hand picked or a status is of
 	when    time.Time // when a lead arrived, a deed is said to have happened, or until when a status holds
 	word    string    // a lead's desk, a deed's channel, a status
@@ -116,7 +117,7 @@ func (h *history) add(e router.Event) {
 		s.kind, s.when, s.source, s.word = kindArrival, millis(e.Set["ar"]), e.Set["so"], e.Set["dk"]
 		switch e.Kind {
 		case router.KindNamed, router.KindReturned:
-			s.who = e.Deal.To
+			s.who, s.named = e.Deal.To, e.Kind == router.KindNamed
 		case router.KindHeld:
 			h.held[e.Lead] = []int64{e.Seq}
 		}
@@ -394,8 +395,11 @@ func (r *replay) arrive(ctx context.Context, s step) error {
 	}
 	// A walk-in's first talk stands in the log as an event of its own, so that it need not come about again.
 	_, err := r.router.Take(ctx, r.home.ID, &router.Arrival{
-		Token: s.lead, Place: s.lead, Channel: router.PhoneUp, Source: s.source, Desk: desk, At: s.when, Named: s.who, Actor: actorCommand,
+		Token: s.lead, Place: s.lead, Channel: router.PhoneUp, Source: s.source, Desk: desk, At: s.when, Owner: s.who, Actor: actorCommand,
 	})
+	if err == nil && s.named {
+		_, err = r.router.Assign(ctx, s.lead, s.who, "", "", actorCommand) // it is theirs for good, and costs no second turn
+	}
 	return err
 }
 

@@ -112,7 +112,7 @@ func (c *Config) reread(ctx context.Context, p ingest.Place, arrived time.Time, 
 }
 
 func (t *TrustConfig) trust() ingest.Trust {
-	return ingest.Trust{From: t.From, Authentication: ingest.Authentication(t.Authentication), Server: t.AuthservID, Limit: t.Limit}
+	return ingest.Trust{From: t.From, Authentication: ingest.Authentication(t.Authentication), Server: t.AuthservID, Limit: t.Limit, Salesperson: t.Salesperson}
 }
 
 // mailboxes are those that are read for leads, each with the store whose mode governs it.

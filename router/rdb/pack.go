@@ -211,6 +211,7 @@ func decodeBirth(e *router.Event, d *told, s string) error {
 	if cover != "" {
 		f["cb"] = cover
 	}
+	maps.Copy(f, e.Set)
 	e.Set = f
 	owner, label := f["ow"], f["sl"]
 	e.Counts = map[string]int64{router.CountReceived + "|" + label: 1, router.CountTouches + "|" + label: 1}

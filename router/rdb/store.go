@@ -272,12 +272,13 @@ func seldom(t *router.Take, floor string, cand []string) (string, error) {
 		Fields   router.Fields    `json:"fields"`
 		Cand     []string         `json:"cand"`
 		Written  int64            `json:"written"`
+		Present  bool             `json:"present"`
 		Timers   map[string]int64 `json:"timers"`
 		Late     request          `json:"late,omitempty"`
 	}{
 		t.Channel, max(0, t.MaxSources-len(t.Known)), t.Desk, t.Resend, t.IDPrint, t.ContentPrint, t.Holder, managers, len(t.Floor) > 0,
 		t.Windows.CreatedWithin.Milliseconds(), t.Windows.ActiveWithin.Milliseconds(), t.Windows.SameEnquiryWithin.Milliseconds(),
-		floor, t.CatchUp, newborn(t), append([]string{}, cand...), t.Written.UnixMilli(), t.Timers.ByCode(), late,
+		floor, t.CatchUp, newborn(t), append([]string{}, cand...), t.Written.UnixMilli(), t.Present, t.Timers.ByCode(), late,
 	})
 	return string(b), err
 }

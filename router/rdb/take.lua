@@ -237,18 +237,25 @@ end
 local lead, n = R.id, 1
 if alive then lead, n, LEAD, RECORD, former = alive.id, alive.n + 1, alive.key, alive.record, nil end
 local kind, owner, cost, cover, deal, pass = 'dealt', nil, nil, nil, {}, ''
-local state, reason = 'untouched', ''
+local state, reason, pin = 'untouched', '', nil
 if R.fixed == '' and R.named == '' and not former and told and seq + 1 - told < MOST and steady() then
   owner, cost, pass = advance()
   among(deal)
 else
   muster()
   stand()
+  local named, ignored = R.named, nil
+  if named == '?' then
+    named, ignored = '', 'the salesperson named is not on the roster'
+  elseif named ~= '' and R.present and (not byid[named] or byid[named].status == 'off') then
+    named, ignored = '', 'the salesperson named is off'
+  end
   if R.fixed ~= '' then
-    kind, owner, reason = 'desk', R.fixed, 'desk ' .. R.desk
-  elseif R.named ~= '' then
-    kind, owner, reason = 'named', R.named, 'named by a trusted source'
+    kind, owner, reason, ignored = 'desk', R.fixed, 'desk ' .. R.desk, nil
+  elseif named ~= '' then
+    kind, owner, reason = 'named', named, 'named by a trusted source'
     if byid[owner] then cost = charge(byid[owner], false) end
+    if R.present then pin = {pk = '1', tr = ''} end -- like a pick by hand
   elseif former and byid[former] then
     kind, owner, reason = 'returned', former, 'former owner of the customer\'s last lead'
     if byid[former].status == 'off' then cover = next_up({[former] = true}) end
@@ -264,6 +271,7 @@ else
       kind, owner, state, reason = 'held', R.holder, 'waiting', p and 'others wait before it' or 'nobody is eligible'
     end
   end
+  if ignored then reason = (reason == '' and 'rotation' or reason) .. '; ' .. ignored end
 end
 
 count('recv|' .. label)
@@ -273,6 +281,10 @@ local soonest = R.soonest
 if state == 'waiting' then
   soonest = R.timers.d and int(R.timers.d) or ''
 else
+  if pin then
+    R.timers.r, soonest = nil, ''
+    for _, due in pairs(R.timers) do if soonest == '' or due < tonumber(soonest) then soonest = int(due) end end
+  end
   count('asg|' .. owner)
   count('h|assignment|' .. label .. '|' .. R.bucket)
   if R.waited ~= '0' then count('hs|assignment|' .. label, tonumber(R.waited)) end
@@ -287,6 +299,7 @@ if alive then
   set.la = int(math.max(at, alive.la))
   if state ~= 'waiting' then set.as = int(now) end
   if cost ~= '' then set['c.' .. owner] = cost end
+  if pin then set.pk = pin.pk end
   deal.to, deal.cover, deal.cost, deal.reason = owner, cover, tonumber(cost), reason == '' and 'rotation' or reason
   event(kind, lead, R.by, set, deal_json(deal))
   write(LEAD, s, set, 'q' .. int(n), R.prints)
@@ -296,10 +309,11 @@ else
   local o = table.concat({R.src, owner, cost}, '|')
   local sl = label ~= R.src and label or ''
   local full = deal['in'] or deal.out
-  event(kind, lead, R.by, nil, full and deal_json({['in'] = deal['in'], out = deal.out}), nil,
+  event(kind, lead, R.by, pin, full and deal_json({['in'] = deal['in'], out = deal.out}), nil,
     table.concat({st, after, R.birth, o, sl, cover, waiting and '' or R.bucket, R.waited, R.closed, pass, deal.since and int(deal.since) or '', reason}, '|'))
   redis.call('HSET', LEAD, 'v', s, 'b', table.concat({s, st, after, R.at, R.birth}, '|'), 'o', o, 'q1', R.prints, unpack(sl ~= '' and {'sl', sl} or {}))
   if cover ~= '' then redis.call('HSET', LEAD, 'cb', cover) end
+  if pin then redis.call('HSET', LEAD, 'pk', pin.pk, 'tr', pin.tr) end
 end
 redis.call('HSET', RECORD, 'r' .. int(n), R.record)
 redis.call('ZADD', LEADS, R.at, lead)

@@ -119,7 +119,7 @@ var keeping = map[string]func(*testing.T, benchFor){
 	"an owner of the past stays the owner": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice", "bob")
 		a := past(b, 7, 40)
-		a.Named = "bob"
+		a.Owner = "bob"
 		named := b.Arrive(a)
 		picked := b.Arrive(past(b, 8, 40))
 		if _, err := b.Assign(t.Context(), picked.Lead, "bob", "sold them one before", "mia", "test"); err != nil {
@@ -134,7 +134,7 @@ var keeping = map[string]func(*testing.T, benchFor){
 		Want(t, "received", b.figures().Counts["recv|autotrader"], 2)
 		Want(t, "turns of bob: the pick", b.figures().Turns["bob"].Turns, 1)
 		dead := past(b, 9, 300)
-		dead.Named = "bob"
+		dead.Owner = "bob"
 		b.Arrive(dead)
 		got := b.Arrive(writes(b, 9))
 		Want(t, "after a dead lead", got.Disposition, router.DispositionNew)

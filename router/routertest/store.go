@@ -520,6 +520,56 @@ var suite = map[string]func(*testing.T, benchFor){
 		}
 		Want(t, "due again", *l.DueAt, b.Clock.Now().Add(3*time.Minute))
 	},
+	"a salesperson whom a trusted source names gets the lead, and is charged": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob", "carl")
+		b.Home.Routing.ReassignAfter = 15 * time.Minute
+		b.Home.Roster[2].Name, b.Home.Roster[2].Email = "Carl Öst", "carl@dealer.example"
+		b.set("bob", router.Off)
+		names := func(who string, trusted bool) (router.Taken, *router.Deal) {
+			t.Helper()
+			a := b.Next()
+			a.Named, a.Trusted = who, trusted
+			got := b.Arrive(a)
+			events, err := b.Why(t.Context(), got.Lead)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got, events[0].Deal
+		}
+		for _, x := range []struct {
+			named          string
+			trusted        bool
+			owner, because string
+		}{
+			{"Carl Ost", true, "carl", "named by a trusted source"},
+			{"Somebody Else <CARL@dealer.example>", true, "carl", "named by a trusted source"},
+			{"Carl Öst", false, "alice", "rotation"},
+			{"carl", false, "alice", "rotation"},
+			{"Zoe Zander", true, "carl", "rotation; the salesperson named is not on the roster"},
+			{"bob", true, "alice", "rotation; the salesperson named is off"},
+			{"", true, "carl", "rotation"},
+		} {
+			got, deal := names(x.named, x.trusted)
+			Want(t, fmt.Sprintf("owner where %q is named, trusted %t", x.named, x.trusted), got.Owner, x.owner)
+			Want(t, "because", deal.Reason, x.because)
+			Want(t, "cost", deal.Cost, router.Turn)
+		}
+		Want(t, "turns of carl", b.figures().Turns["carl"].Turns, 4)
+
+		b.Home.Roster[0].Name = "Carl Ost" // of two of one name nobody knows which
+		_, deal := names("Carl Öst", true)
+		Want(t, "because", deal.Reason, "rotation; the salesperson named is not on the roster")
+		b.Home.Roster[0].Name = "alice"
+		first, _ := names("Carl Öst", true)
+		b.Clock.Add(16 * time.Minute)
+		b.tick()
+		Want(t, "named is like picked: owner", b.lead(first.Lead).Owner, "carl")
+		b.set("alice", router.Off)
+		b.set("carl", router.Off)
+		got, deal := names("Carl Öst", true)
+		Want(t, "nobody on", got.State, router.Waiting)
+		Want(t, "because", deal.Reason, "nobody is eligible; the salesperson named is off")
+	},
 	"an owner at work on it keeps it": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice", "bob")
 		b.Home.Routing.ReassignAfter = 15 * time.Minute

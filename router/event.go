@@ -42,6 +42,7 @@ const (
 	KindUnsold    Kind = "unsold"    // closing time came after a show without a sale: a T.O. is owed
 	KindCorrected Kind = "corrected" // what an event told was taken back
 	KindSealed    Kind = "sealed"    // the log up to an event was closed
+	KindRestored  Kind = "restored"  // the keys came back from a backup; of a lead: its timers start anew
 	KindForgotten Kind = "forgotten" // what is personal was erased
 	KindReleased  Kind = "released"  // a quarantined message was given free, and its leads taken
 	KindDiscarded Kind = "discarded" // a quarantined message was found to be none of ours

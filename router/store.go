@@ -76,6 +76,8 @@ type Store interface {
 	Aged(ctx context.Context, rooftop string, leads []string, later map[string]time.Time, mark string) error
 	// Mend sets right what is derived, all or nothing. It returns ErrConflict where head is no longer the last event.
 	Mend(ctx context.Context, rooftop string, head int64, mends []Mend) error
+	// Restored begins a new epoch.
+	Restored(ctx context.Context, rooftop, actor string) error
 	// Index reads who has which print, in no order. The callback must not call the store.
 	Index(ctx context.Context, rooftop string, each func(p Print, has []Holder)) error
 	// Sealed is the number of the last event that a seal closed, 0 without one.

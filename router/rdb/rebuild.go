@@ -14,8 +14,12 @@ import (
 	"leadfloor/router"
 )
 
-//go:embed mend.lua
-var mendLua string
+var (
+	//go:embed mend.lua
+	mendLua string
+	//go:embed restore.lua
+	restoreLua string
+)
 
 // mendKeys are the keys of what is derived, by what differences call it.
 var (
@@ -92,6 +96,12 @@ func (s *Store) Mend(ctx context.Context, store string, head int64, mends []rout
 		return router.ErrConflict
 	}
 	return nil
+}
+
+// Restored begins a new epoch.
+func (s *Store) Restored(ctx context.Context, store, actor string) error {
+	r := request{"now": s.Now().UnixMilli(), "actor": actor, "floor": "", "catchup": 0}
+	return s.run(ctx, s.restore, keysOf(store).base(), &struct{}{}, s.sign(store, r))
 }
 
 func encodeHolders(all []router.Holder) string {

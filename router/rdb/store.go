@@ -61,7 +61,7 @@ type Store struct {
 	memory  memory
 	broken  sync.Map // tag of a store whose keys are not what they should be -> when to look again
 
-	take, deal, put, move, floor, park, unpark, admit, sweep, seal, mend, upgrade *redis.Script
+	take, deal, put, move, floor, park, unpark, admit, sweep, seal, mend, restore, upgrade *redis.Script
 }
 
 var _ router.Store = (*Store)(nil)
@@ -82,7 +82,7 @@ func New(rdb redis.UniversalClient, o Options) *Store {
 	return &Store{
 		rdb: rdb, now: o.Now, replies: o.WaitReplicas,
 		take: redis.NewScript(requestLua + lib + takeLua), deal: script(dealLua), put: script(putLua), move: script(moveLua), floor: script(floorLua), park: script(parkLua),
-		unpark: script(unparkLua), sweep: script(sweepLua), seal: script(sealLua), mend: script(mendLua), admit: redis.NewScript(admitLua), upgrade: redis.NewScript(upgradeLua),
+		unpark: script(unparkLua), sweep: script(sweepLua), seal: script(sealLua), mend: script(mendLua), restore: script(restoreLua), admit: redis.NewScript(admitLua), upgrade: redis.NewScript(upgradeLua),
 	}
 }
 

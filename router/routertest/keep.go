@@ -407,6 +407,43 @@ var keeping = map[string]func(*testing.T, benchFor){
 			t.Errorf("the log begins at %v, %v", events, err)
 		}
 	},
+	"a restored store tells nobody old news": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		b.Home.Routing.ReassignAfter = 15 * time.Minute
+		id, answered := b.Arrive(b.Next()).Lead, b.Arrive(b.Next()).Lead
+		b.log(answered, router.Entry{Kind: router.KindResponse})
+		before := b.figures().Epoch
+		b.Clock.Add(2 * time.Hour) // nobody looked at a clock
+		n, err := b.Restored(t.Context(), b.Home.ID, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		Want(t, "leads", n, 1)
+		Want(t, "epoch", b.figures().Epoch, b.Clock.Now())
+		Want(t, "epoch before", before.Before(b.Clock.Now()), true)
+		b.tick()
+		for _, e := range append(b.why(id), b.why(answered)...) {
+			if e.Kind == router.KindWarned || e.Kind == router.KindRedealt {
+				t.Errorf("event %d: %s", e.Seq, e.Kind)
+			}
+		}
+		Want(t, "missed is missed", b.figures().Counts["miss|autotrader"], 1)
+		b.Clock.Add(9 * time.Minute)
+		b.tick()
+		Want(t, "owner", b.lead(id).Owner, "alice")
+		b.Clock.Add(7 * time.Minute)
+		b.tick()
+		Want(t, "owner", b.lead(id).Owner, "bob")
+		kinds := ""
+		for _, e := range b.why(id) {
+			kinds += string(e.Kind) + " "
+		}
+		Want(t, "events", kinds, "dealt restored due due warned redealt ")
+		n, err = b.Restored(t.Context(), b.Home.ID, "test")
+		if err != nil || n != 0 {
+			t.Errorf("again: %d, %v", n, err)
+		}
+	},
 }
 
 func (b *Bench) why(id string) []router.Event {

@@ -32,10 +32,16 @@ type Redis struct {
 // StartRedis starts redis-server on a free loopback port in a temporary folder.
 func StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
+	return RestoreRedis(t, t.TempDir(), args...)
+}
+
+// RestoreRedis starts redis-server on what lies in a folder.
+func RestoreRedis(t testing.TB, dir string, args ...string) *Redis {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatal("redis-server is not installed: apt-get install redis-server")
 	}
-	r := &Redis{Addr: FreeAddr(t), Dir: t.TempDir(), Args: args, t: t}
+	r := &Redis{Addr: FreeAddr(t), Dir: dir, Args: args, t: t}
 	r.Start()
 	t.Cleanup(r.Kill)
 	return r

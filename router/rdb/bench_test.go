@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strconv"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"leadfloor/metrics"
 	"leadfloor/router"
 	"leadfloor/router/rdb"
 	"leadfloor/router/routertest"
@@ -25,7 +29,7 @@ const (
 	benchStores = 50
 )
 
-// A bench is a server with a chain of fifty stores of twelve people each.
+// A bench is a server with a chain of stores of twelve people each.
 type bench struct {
 	*router.Router
 	b     *testing.B
@@ -125,7 +129,7 @@ func median(all []float64) float64 {
 // BenchmarkAssign holds the decision on a new lead against a script that does nothing, with one key and with the very same keys and
 // arguments, over 16 connections by turns.
 func BenchmarkAssign(b *testing.B) {
-	const rounds, calls = 9, 4000
+	const rounds, calls = 9, 2000
 	x := newBench(b, rdb.Options{})
 	ctx := context.Background()
 	nothing := redis.NewScript("return 1")
@@ -155,45 +159,77 @@ func BenchmarkAssign(b *testing.B) {
 	}
 }
 
-// BenchmarkAssignGrowth fills the stores with leads that nobody has touched, and reports what the decision costs at the end of it against at
-// the beginning, and the memory of a lead, with and without what is personal of it. With LEADFLOOR_LONG it is a million leads, else 50,000.
-func BenchmarkAssignGrowth(b *testing.B) {
-	const few = 10_000
-	many := 50_000
-	if os.Getenv("LEADFLOOR_LONG") != "" {
-		many = 1_000_000
-	}
-	ctx := context.Background()
-	nothing := redis.NewScript("return 1")
-	for range b.N {
-		x := newBench(b, rdb.Options{})
-		empty := x.info("memory", "used_memory_dataset")
-		fill := func(to int) { x.spend(to-int(x.taken.Load()), x.take) }
-		// The machine is not as quick at the end as at the beginning: what does nothing tells how much.
-		ratio := func() float64 {
-			const rounds, calls = 9, 2000
-			if err := nothing.Load(ctx, x.c).Err(); err != nil {
-				b.Fatal(err)
-			}
-			same := slices.Clone(*x.args.Load())
-			same[1] = nothing.Hash()
-			var all []float64
-			for range rounds {
-				anchor := x.spend(calls, func() error { return x.c.Do(ctx, same...).Err() })
-				all = append(all, float64(x.spend(calls, x.take).server)/float64(anchor.server))
-			}
-			return median(all)
+// BenchmarkAssignDurability holds decisions that nothing can lose (the append-only file written at each on two nodes, and the replica waited
+// for) against decisions that are kept in memory alone, over 16 connections by turns.
+func BenchmarkAssignDurability(b *testing.B) {
+	const rounds, calls = 9, 1000
+	quick := newBench(b, rdb.Options{})
+	always := []string{"--appendonly", "yes", "--appendfsync", "always"}
+	safe := newBench(b, rdb.Options{WaitReplicas: 1}, always...)
+	host, port, _ := strings.Cut(safe.c.Options().Addr, ":")
+	replica := routertest.StartRedis(b, append(always, "--replicaof", host+" "+port)...).Client()
+	defer replica.Close()
+	for range 100 {
+		if err := safe.take(); err == nil { // the replica has joined
+			break
 		}
-		fill(few)
-		before := ratio()
-		fill(many)
-		after := ratio()
-		leads := x.taken.Load()
-		all := float64(x.info("memory", "used_memory_dataset")-empty) / float64(leads)
-		personal := x.personal()
-		b.ReportMetric(after/before, "growth")
+	}
+	b.ResetTimer()
+	for range b.N {
+		var ratios []float64
+		for range rounds {
+			fast := quick.spend(calls, quick.take)
+			ratios = append(ratios, float64(fast.wall)/float64(safe.spend(calls, safe.take).wall))
+		}
+		b.ReportMetric(median(ratios), "throughput/no-aof")
+	}
+}
+
+// BenchmarkAssignGrowth holds stores of many leads against stores of few, by turns: the server's processor time of a decision, and the time of
+// a scrape of /metrics. It also reports the memory of a lead that nobody has touched, with and without what is personal of it. Many are a
+// million with LEADFLOOR_LONG, else 50,000; few are 10,000, of the scrape 1,000.
+func BenchmarkAssignGrowth(b *testing.B) {
+	const rounds, calls = 9, 2000
+	most := 50_000
+	if os.Getenv("LEADFLOOR_LONG") != "" {
+		most = 1_000_000
+	}
+	for range b.N {
+		least, few, many := newBench(b, rdb.Options{}), newBench(b, rdb.Options{}), newBench(b, rdb.Options{})
+		empty := many.info("memory", "used_memory_dataset")
+		least.spend(1_000, least.take)
+		few.spend(10_000, few.take)
+		many.spend(most, many.take)
+		all := float64(many.info("memory", "used_memory_dataset")-empty) / float64(most)
 		b.ReportMetric(all, "B/lead")
-		b.ReportMetric(all-personal, "B/lead-without-personal")
+		b.ReportMetric(all-many.personal(), "B/lead-without-personal")
+
+		var growth, scrape []float64
+		scrapeFew, scrapeMany := least.scrape(), many.scrape()
+		for range rounds {
+			base := few.spend(calls, few.take)
+			growth = append(growth, float64(many.spend(calls, many.take).server)/float64(base.server))
+			quick := scrapeFew()
+			scrape = append(scrape, float64(scrapeMany())/float64(quick))
+		}
+		b.ReportMetric(median(growth), "server-cpu/few")
+		b.ReportMetric(median(scrape), "scrape/few")
+	}
+}
+
+// scrape reads /metrics a few times and says how long it took.
+func (x *bench) scrape() func() time.Duration {
+	h := metrics.New(metrics.Options{Source: x.Router, Now: time.Now, Log: slog.New(slog.DiscardHandler)}).Handler()
+	return func() time.Duration {
+		start := time.Now()
+		for range 10 {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+			if w.Code != http.StatusOK {
+				x.b.Fatalf("/metrics: status %d", w.Code)
+			}
+		}
+		return time.Since(start)
 	}
 }
 

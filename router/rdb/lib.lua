@@ -69,7 +69,7 @@ end
 local function born(b, o)
   local t = {n = '1', sl = nil}
   local st, d, owner, cost
-  t.fe, st, t.as, t.ar, t.ch, t.dk, t.dl, t.tw, d, t.tp, t.tr = string.match(b, '^(%d+)|(%a*)|(%d*)|(%d+)|([^|]*)|([^|]*)|(%d*)|(%d*)|([%d=]*)|(%d*)|(%d*)$')
+  t.fe, st, t.as, t.ar, t.ch, t.dk, t.dl, t.tw, d, t.tp, t.tr = string.match(b, '^(%d+)|(%a*)|(%d*)|(%d+)|([^|]*)|([^|]*)|(%d*s?)|(%d*s?)|([%d=]*s?)|(%d*s?)|(%d*s?)$')
   t.so, t.ow, cost = string.match(o, '^([^|]*)|([^|]*)|(%d*)$')
   if t.ch == '' then t.ch = 'email' end
   if t.dk == '' then t.dk = 'sales' end
@@ -77,7 +77,8 @@ local function born(b, o)
   t.st, t.sl = st == 'w' and 'waiting' or 'untouched', t.so
   if st == 'w' then t.as, t.tw, t.tp, t.tr = '', '', '', '' end
   for _, name in ipairs({'as', 'dl', 'tw', 'td', 'tp', 'tr'}) do
-    if t[name] ~= '' then t[name] = int(t.ar + t[name]) end
+    local n, s = string.match(t[name], '^(%d+)(s?)$')
+    t[name] = n and int(t.ar + n * (s == 's' and 1000 or 1)) or ''
   end
   t.la, t.ra, t.rr, t.rc = t.ar, t.ar, t.ar, t.ar
   t.t1 = table.concat({t.ar, t.ch, t.so, 'new'}, '|')

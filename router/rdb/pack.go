@@ -18,7 +18,7 @@ import (
 //	b  number of its event|w where it waits|decided|arrived in ms|channel unless email|desk unless sales|response due|warn|due|person's due|reassign
 //	o  source|owner|what it cost the owner's pass
 //
-// Times but the arrival are milliseconds after it, empty where there is none; = stands for the response's. Whatever changes later lies in
+// Times but the arrival are milliseconds after it, or with an s seconds, empty where there is none; = stands for the response's. Whatever changes later lies in
 // a field of its own beside, as router.Fields has it, an empty one where something is gone.
 
 // birth is the part of b that is known before the decision, from the channel on.
@@ -34,7 +34,12 @@ func birth(t *router.Take) string {
 	after := func(at time.Time) {
 		b = append(b, '|')
 		if !at.IsZero() {
-			b = strconv.AppendInt(b, at.Sub(t.At).Milliseconds(), 10)
+			ms := at.Sub(t.At).Milliseconds()
+			if ms%1000 == 0 {
+				b = append(strconv.AppendInt(b, ms/1000, 10), 's')
+			} else {
+				b = strconv.AppendInt(b, ms, 10)
+			}
 		}
 	}
 	after(t.Due)
@@ -68,9 +73,15 @@ func born(b, o []string) router.Fields {
 	}
 	arrived, _ := strconv.ParseInt(b[3], 10, 64)
 	after := func(name, ms string) {
-		if n, err := strconv.ParseInt(ms, 10, 64); err == nil {
-			f[name] = strconv.FormatInt(arrived+n, 10)
+		s, whole := strings.CutSuffix(ms, "s")
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return
 		}
+		if whole {
+			n *= 1000
+		}
+		f[name] = strconv.FormatInt(arrived+n, 10)
 	}
 	after("dl", b[6])
 	if b[8] == "=" {

@@ -190,6 +190,8 @@ type delivery struct {
 	file    *File    // where it came as one, not from a mailbox
 	reasons []string // why parts of it are held, of a file
 
+	doubted bool // nothing vouches for its sender: whom it names is nobody's to go by
+
 	anew bool // the store did not know of the message at this place, or not of a part of it
 
 	release *release       // where it was held and a person gives it free
@@ -261,7 +263,7 @@ func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
 			Desk: rules.desk(r.Mail, &e), At: d.msg.Arrived, Enquiry: e, Message: r.Mail.Header.MessageID,
 			Named: named(&r.Mail.Prospects[n].Vendor),
 		}
-		a.Trusted = slices.Contains(d.feed.Trust.Salesperson, a.Source)
+		a.Trusted = !d.doubted && slices.Contains(d.feed.Trust.Salesperson, a.Source)
 		if d.file != nil {
 			d.file.arrive(a, r)
 		}

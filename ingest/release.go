@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -123,7 +124,7 @@ func (i *Intake) giveFree(ctx context.Context, store, id, by, actor string) (*Re
 // reopen reads a held message once more. The fault is why it cannot be read.
 func (i *Intake) reopen(ctx context.Context, store, id string, p *router.Parked) (d *delivery, r *Reading, fault string, err error) {
 	cfg := i.cfg.Load()
-	d = &delivery{Intake: i, cfg: cfg, place: p.Where, msg: Message{Arrived: p.Arrived, Raw: p.Raw}, release: &release{store: store}}
+	d = &delivery{Intake: i, cfg: cfg, place: p.Where, msg: Message{Arrived: p.Arrived, Raw: p.Raw}, release: &release{store: store}, doubted: slices.Contains(mail.Doubts, p.Reason)}
 	place := placeOf(p.Where)
 	feed, known := cfg.Mailboxes[place.Mailbox]
 	if d.feed = feed; !known && strings.HasPrefix(p.Where, importPlace) {

@@ -16,7 +16,7 @@ type Trust struct {
 	Authentication Authentication // whether something must vouch for the sender
 	Server         string         // the authserv-id whose Authentication-Results are believed; empty: nobody's
 	Limit          router.Limit   // for each other sender's organization
-	Salesperson    []string       // sources whose leads go to the salesperson whom they name
+	Salesperson    []string       // sources whose leads go to the salesperson whom they name, unless the sender is doubted
 }
 
 // Authentication says what becomes of a message for whose sender neither the receiving server nor a signature vouches.
@@ -69,6 +69,7 @@ func (d *delivery) distrust(ctx context.Context, r *Reading) (Fate, error) {
 	case doubt == reasonPanic, t.Authentication == Require:
 		return d.park(ctx, d.feed.Store, FateQuarantined, doubt, "")
 	default:
+		d.doubted = true
 		d.log.Warn("lead taken though nothing vouches for its sender", "place", d.place, "doubt", doubt)
 	}
 	if t.Limit.Per == 0 || doubt == "" && matchAny(t.From, senders(r.Mail)) {

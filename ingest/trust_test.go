@@ -136,6 +136,40 @@ func TestWarn(t *testing.T) {
 	}
 }
 
+// Whom a mail names is not gone by where nothing vouches for its sender, nor where a person released it all the same.
+func TestSalespersonOfTheDoubted(t *testing.T) {
+	naming := func(n int) string {
+		return strings.Replace(leadMail(n), "</vendorname>", `</vendorname><contact><name part="full">bob</name></contact>`, 1)
+	}
+	for _, test := range []struct {
+		authentication ingest.Authentication
+		raw            string
+		want           string
+	}{
+		{ingest.Warn, signed(t, naming(1)), "named by a trusted source"},
+		{ingest.Warn, naming(2), "rotation"},
+		{ingest.Require, signed(t, naming(3)), "named by a trusted source"},
+		{ingest.Require, naming(4), "rotation"}, // once released
+		{ingest.Off, naming(5), "named by a trusted source"},
+	} {
+		h, _ := trusting(t, ingest.Trust{Authentication: test.authentication, Salesperson: []string{"autotrader"}})
+		if h.deliver(test.raw) == ingest.FateQuarantined {
+			h.release("ford", h.held("ford"))
+		}
+		leads, _, err := h.router.Leads(t.Context(), "ford", router.Query{Limit: 1})
+		if err != nil || len(leads) != 1 {
+			t.Fatalf("leads = %v, %v, want one", leads, err)
+		}
+		events, err := h.router.Why(t.Context(), leads[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := events[0].Deal.Reason; got != test.want {
+			t.Errorf("authentication %s, %.40q...: dealt because: %s, want %s", test.authentication, test.raw, got, test.want)
+		}
+	}
+}
+
 // What was decided stands, whatever DNS says later.
 func TestDoubtIsDecidedOnce(t *testing.T) {
 	h, d := trusting(t, ingest.Trust{Authentication: ingest.Require})

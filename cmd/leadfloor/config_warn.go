@@ -112,6 +112,8 @@ func (m *MailboxConfig) warnings(warn func(string, ...any)) {
 		warn("mailbox %s: trust.authserv_id does nothing while trust.authentication is off", m.Name)
 	case off && m.Trust.Limit.Per > 0 && len(m.Trust.From) > 0:
 		warn("mailbox %s: trust.limit does not hold for whoever writes a sender of trust.from into the mail: set trust.authentication", m.Name)
+	case off && len(m.Trust.Salesperson) > 0:
+		warn("mailbox %s: whoever writes a source of trust.salesperson into a mail says who gets the lead: set trust.authentication", m.Name)
 	}
 	if m.Start == mailbox.All && m.Role == mailboxLeads {
 		warn("mailbox %s: start is all: every lead in the folder is dealt, however old", m.Name)

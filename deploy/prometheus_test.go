@@ -232,7 +232,7 @@ func (stand) Figures(context.Context, string) (*router.Figures, error) {
 	at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 	return &router.Figures{
 		Epoch: at, Untouched: 1, OldestUntouched: at, OldestDeadline: at, WaitingDeadline: at, TurnoverDue: at,
-		LastLead: map[string]time.Time{"other": at},
+		LastLead: map[string]time.Time{"other": at}, SilentDeadline: map[string]time.Time{"other": at},
 	}, nil
 }
 

@@ -194,6 +194,7 @@ var contract = map[string]struct {
 	"leadfloor_lead_oldest_deadline_timestamp_seconds":     {dto.MetricType_GAUGE, "store"},
 	"leadfloor_waiting_oldest_deadline_timestamp_seconds":  {dto.MetricType_GAUGE, "store"},
 	"leadfloor_turnover_oldest_deadline_timestamp_seconds": {dto.MetricType_GAUGE, "store"},
+	"leadfloor_source_silent_deadline_timestamp_seconds":   {dto.MetricType_GAUGE, "source store"},
 	"leadfloor_last_lead_timestamp_seconds":                {dto.MetricType_GAUGE, "source store"},
 
 	"leadfloor_store_live":                    {dto.MetricType_GAUGE, "store"},

@@ -149,5 +149,6 @@ func busy() *router.Figures {
 		WaitingDeadline: noon.Add(30 * time.Minute),
 		TurnoverDue:     noon.Add(time.Hour),
 		LastLead:        map[string]time.Time{"autotrader": noon.Add(-1500 * time.Millisecond)},
+		SilentDeadline:  map[string]time.Time{"autotrader": noon.Add(3 * time.Hour)},
 	}
 }

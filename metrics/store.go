@@ -64,11 +64,11 @@ type stores struct {
 	clocks             map[string]*prometheus.Desc // by name of the histogram
 	descs              []*prometheus.Desc
 
-	corrections, turnovers, attempts, answers, turns                               *prometheus.Desc
-	untouched, overdue, waiting, quarantined, owed, personUntouched                *prometheus.Desc
-	target, oldestUntouched, oldestDeadline, waitingDeadline, turnoverDue, lastOne *prometheus.Desc
-	live, info, available, spread, epoch, difference                               *prometheus.Desc
-	up                                                                             *prometheus.Desc
+	corrections, turnovers, attempts, answers, turns                                       *prometheus.Desc
+	untouched, overdue, waiting, quarantined, owed, personUntouched                        *prometheus.Desc
+	target, oldestUntouched, oldestDeadline, waitingDeadline, turnoverDue, lastOne, silent *prometheus.Desc
+	live, info, available, spread, epoch, difference                                       *prometheus.Desc
+	up                                                                                     *prometheus.Desc
 
 	mu    sync.Mutex
 	marks map[string]*mark
@@ -150,6 +150,7 @@ func newStores(source Source, log *slog.Logger) *stores {
 	c.lastOne = least("leadfloor_last_lead_timestamp_seconds", "When a source last brought an arrival that counted; absent before the first.", "source")
 
 	c.live = most("leadfloor_store_live", "1 where the store is live; 0 where it is in shadow: it decides and measures, and no alert calls anybody to its customers.")
+	c.silent = least("leadfloor_source_silent_deadline_timestamp_seconds", "When a source that usually writes will have been silent too long for its own habits, open hours reckoned; absent without habits.", "source")
 	c.info = most("leadfloor_person_info", "Always 1; gives a person's id the name to show.", "person", "name")
 	c.available = most("leadfloor_person_available", "1 where a salesperson can be dealt a lead: on, not busy and under their cap, as the floor was last looked at.", "person")
 	c.spread = most("leadfloor_rotation_spread", "Most minus fewest turns dealt to people of equal weight who can be dealt a lead, since the floor last changed.")
@@ -292,6 +293,7 @@ func (c *stores) show(ch chan<- prometheus.Metric, f *router.Rooftop, g *router.
 			w.histogram(c.clocks[hist], bins[key], m.counts[router.CountSum+"|"+key], bounds, source)
 		}
 		w.moment(c.lastOne, g.LastLead[source], source)
+		w.moment(c.silent, g.SilentDeadline[source], source)
 	}
 	for _, p := range people(f) {
 		w.gauge(c.info, 1, p.ID, strings.ToValidUTF8(p.Name, "\uFFFD"))

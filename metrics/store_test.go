@@ -255,7 +255,7 @@ func TestForgedSources(t *testing.T) {
 		g.Counts["att|alice|"+forged] = 1
 		g.Counts["corr|"+forged] = 1
 		g.Counts["to|"+forged] = 1
-		g.LastLead[forged] = noon
+		g.LastLead[forged], g.SilentDeadline[forged] = noon, noon
 		g.PersonUntouched[forged] = 1
 		g.Turns[forged] = router.Turns{Eligible: true, Turns: 1, Since: 100, Gen: g.Gen}
 	}

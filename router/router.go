@@ -16,9 +16,10 @@ type Router struct {
 
 	mu       sync.RWMutex
 	rooftops map[string]*Rooftop
-	ids      []string             // in the order of the configuration
-	hashers  map[string]Hasher    // of the stores opened so far
-	retained map[string]time.Time // when to look next for what was kept long enough
+	ids      []string                            // in the order of the configuration
+	hashers  map[string]Hasher                   // of the stores opened so far
+	retained map[string]time.Time                // when to look next for what was kept long enough
+	habits   map[string]map[string]time.Duration // of each store, see Learn
 }
 
 // A FaultError is a request that cannot be met as it stands; its text says why and is meant for people.
@@ -40,7 +41,7 @@ func fault(field, format string, args ...any) error {
 // New makes a Router. It does not speak to the store yet: each rooftop is opened when it is first used, so that a daemon can start, and
 // say that it waits, while the store is away.
 func New(store Store, rooftops []*Rooftop) *Router {
-	r := &Router{store: store, hashers: map[string]Hasher{}, retained: map[string]time.Time{}}
+	r := &Router{store: store, hashers: map[string]Hasher{}, retained: map[string]time.Time{}, habits: map[string]map[string]time.Duration{}}
 	r.Configure(rooftops)
 	return r
 }
@@ -330,11 +331,19 @@ func (r *Router) Why(ctx context.Context, id string) ([]Event, error) {
 
 // Figures reads what the metrics show.
 func (r *Router) Figures(ctx context.Context, rooftop string) (*Figures, error) {
+	f, err := r.Rooftop(rooftop)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := r.hasher(ctx, rooftop); err != nil {
 		return nil, err
 	}
-	f, err := r.store.Figures(ctx, rooftop)
-	return f, r.forget(rooftop, err)
+	g, err := r.store.Figures(ctx, rooftop)
+	if err != nil {
+		return nil, r.forget(rooftop, err)
+	}
+	r.silence(f, g, r.store.Now())
+	return g, nil
 }
 
 // retry repeats a read, a decision and a write until nobody came in between.

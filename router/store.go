@@ -405,6 +405,7 @@ type Figures struct {
 	WaitingDeadline time.Time
 	TurnoverDue     time.Time
 	LastLead        map[string]time.Time
-	Checked         time.Time // when the books were last verified, or made
-	Difference      int64     // what was off then
+	SilentDeadline  map[string]time.Time // until when a source may be silent, of those with habits; filled in by Router
+	Checked         time.Time            // when the books were last verified, or made
+	Difference      int64                // what was off then
 }

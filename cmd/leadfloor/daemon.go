@@ -182,7 +182,7 @@ func infoNumber(text, name string) int64 {
 // verifyEvery is how often the books are verified by themselves. It reads the whole log, so not more often.
 const verifyEvery = 6 * time.Hour
 
-// verify balances the books of every store at the start and now and then, for the metric and the log.
+// verify balances the books of every store at the start and now and then, for the metric and the log, and learns how often its sources write.
 func (d *daemon) verify(ctx context.Context) {
 	for {
 		for _, f := range d.router.Rooftops() {
@@ -196,6 +196,9 @@ func (d *daemon) verify(ctx context.Context) {
 				d.log.Error("books do not balance; run leadfloor verify", "store", f.ID, "faults", len(v.Faults), "differences", len(v.Differences))
 			default:
 				d.log.Debug("books balance", "store", f.ID, "events", v.Head, "leads", v.Leads)
+			}
+			if err := d.router.Learn(ctx, f.ID); err != nil && ctx.Err() == nil {
+				d.log.Error("the habits of sources cannot be learned", "store", f.ID, "err", err)
 			}
 		}
 		if !sleep(ctx, verifyEvery+rand.N(verifyEvery/6)) {

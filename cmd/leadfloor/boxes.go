@@ -96,11 +96,11 @@ func (b *boxes) apply() {
 	}
 }
 
-// fingerprint tells whether two configurations of a mailbox are the same. Secrets are read at each log-in and do not count.
+// fingerprint tells whether two configurations of a mailbox are the same. What is in a secret does not count: it is read at each log-in.
 func fingerprint(c mailbox.Config) string {
-	text := fmt.Sprint(c.Address, c.TLS, c.Username, c.Folder, c.PollInterval, c.Start, c.After, c.MaxSize, c.ReadOnly, c.TLSConfig != nil)
+	text := fmt.Sprint(c.Address, c.TLS, c.Username, c.Keys, c.Folder, c.PollInterval, c.Start, c.After, c.MaxSize, c.ReadOnly)
 	if o := c.OAuth2; o != nil {
-		text += fmt.Sprint(o.Provider, o.ClientID, o.Tenant, o.TokenURL, o.Scopes, o.ClientSecret != nil, o.RefreshToken != nil, o.ServiceAccount != nil)
+		text += fmt.Sprint(o.Provider, o.ClientID, o.Tenant, o.TokenURL, o.Scopes)
 	}
 	return text
 }

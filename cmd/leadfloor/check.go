@@ -226,7 +226,9 @@ func (m *MailboxConfig) mailbox(readOnly bool) (mailbox.Config, error) {
 		}
 		c.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	}
+	c.Keys = m.CAFile + " " + m.Password.where
 	if m.OAuth2 != nil {
+		c.Keys = fmt.Sprint(m.CAFile, " ", m.OAuth2.ClientSecret.where, " ", m.OAuth2.Token.where, " ", m.OAuth2.ServiceAccount.where)
 		var err error
 		if c.OAuth2, err = m.OAuth2.source(m.CAFile); err != nil {
 			return mailbox.Config{}, err

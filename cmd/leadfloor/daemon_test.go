@@ -102,6 +102,17 @@ func TestReloadedMailboxes(t *testing.T) {
 	if !strings.HasPrefix(running(), "2 ") || first() != was {
 		t.Errorf("running = %s; the first was disturbed: %v", running(), first() != was)
 	}
+	// A password in another place is another log-in.
+	text = strings.Replace(with("one", "two"), secret, secret+".new", 1)
+	if err := os.WriteFile(secret+".new", []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.reload(); err != nil {
+		t.Fatal(err)
+	}
+	if first() == was {
+		t.Error("the first mailbox goes on with the old password_file")
+	}
 	text = with("two")
 	if err := d.reload(); err != nil {
 		t.Fatal(err)

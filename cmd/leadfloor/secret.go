@@ -16,6 +16,7 @@ const maxSecret = 64 << 10
 // A Secret is where a password or token can be read, never the thing itself: it is read anew at each use, so that a rotated file
 // counts without a restart, and prints as a placeholder wherever it may be formatted. The zero Secret is not set.
 type Secret struct {
+	where string // the file as it was written, or the variable
 	// Functions, not text: fmt prints unexported text of a struct without asking its methods.
 	read    func() (string, error)
 	replace func(text string) error // nil: it cannot be replaced
@@ -78,7 +79,7 @@ func fileSecret(path, shown string) Secret {
 			return text, nil
 		}
 	}
-	return Secret{read: read, replace: func(text string) error {
+	return Secret{where: shown, read: read, replace: func(text string) error {
 		if err := replaceFile(path, text+"\n"); err != nil {
 			return fmt.Errorf("replace secret file %q: %w; let leadfloor write into its folder", shown, cause(err))
 		}
@@ -112,7 +113,7 @@ func replaceFile(path, text string) error {
 
 // envSecret is kept in the environment variable of that name.
 func envSecret(name string) Secret {
-	return Secret{read: func() (string, error) {
+	return Secret{where: "${" + name + "}", read: func() (string, error) {
 		v := os.Getenv(name)
 		if v == "" {
 			return "", fmt.Errorf("read secret: the environment variable %s is not set or empty", name)

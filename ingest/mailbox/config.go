@@ -28,6 +28,8 @@ type Config struct {
 	Username  string
 	// Password is asked at each log-in, so that a rotated file is read anew.
 	Password func(context.Context) (string, error)
+	// Keys names where Password, OAuth2 and TLSConfig have what they need, so that two Configs can be told from one another.
+	Keys string
 	// OAuth2, where set, gives access tokens, which are used instead of a password.
 	OAuth2 *OAuth2
 	// Folder is INBOX when empty.

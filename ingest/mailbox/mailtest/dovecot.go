@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"net"
 	"net/textproto"
 	"os"
@@ -21,6 +23,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
 )
 
 // Dovecot starts a private Dovecot 2.3 in a temporary folder on free loopback ports, which ends with the test. A machine
@@ -420,4 +425,49 @@ func lmtp(addr, rcpt string, raw []byte) error {
 	}
 	_, _, err = c.ReadResponse(250)
 	return err
+}
+
+// Fill puts messages into INBOX with that INTERNALDATE, past the server: many come within seconds. Only Dovecot takes it.
+func (s *Server) Fill(t testing.TB, date time.Time, raws iter.Seq[[]byte]) {
+	t.Helper()
+	b, ok := s.backend.(*dovecotBackend)
+	if !ok {
+		t.Fatal("fill: only Dovecot has a Maildir")
+	}
+	s.Held(t, "INBOX") // makes the Maildir
+	uid, _ := strconv.Atoi(b.mailUser.Uid)
+	gid, _ := strconv.Atoi(b.mailUser.Gid)
+	n := 0
+	for raw := range raws {
+		n++
+		name := filepath.Join(b.dir, "mail", s.User, "Maildir", "new", fmt.Sprintf("%d.M%06d.test", date.Unix(), n))
+		if err := errors.Join(os.WriteFile(name, raw, 0o600), os.Chown(name, uid, gid), os.Chtimes(name, date, date)); err != nil {
+			t.Fatalf("fill: %v", err)
+		}
+	}
+}
+
+// Fetch reads all of INBOX with one bare FETCH, and keeps nothing.
+func (s *Server) Fetch(t testing.TB) {
+	t.Helper()
+	c, err := s.client("INBOX")
+	if err != nil {
+		t.Fatalf("fetch: %v", err)
+	}
+	defer c.Close()
+	var all imap.SeqSet
+	all.AddRange(1, 0)
+	cmd := c.Fetch(all, &imap.FetchOptions{UID: true, InternalDate: true, BodySection: []*imap.FetchItemBodySection{{Peek: true}}})
+	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
+		for item := msg.Next(); item != nil; item = msg.Next() {
+			if body, ok := item.(imapclient.FetchItemDataBodySection); ok {
+				if _, err := io.Copy(io.Discard, body.Literal); err != nil {
+					t.Fatalf("fetch: %v", err)
+				}
+			}
+		}
+	}
+	if err := cmd.Close(); err != nil {
+		t.Fatalf("fetch: %v", err)
+	}
 }

@@ -337,7 +337,9 @@ func (o *Observer) Await(t testing.TB, what string, cond func(Observed) bool) {
 		select {
 		case <-changed:
 		case <-timeout:
-			t.Fatalf("not seen in %s: %s; seen: %+v", awaitTimeout, what, o.Observed())
+			seen := o.Observed()
+			seen.Delays = nil // thousands, perhaps
+			t.Fatalf("not seen in %s: %s; seen: %+v", awaitTimeout, what, seen)
 		}
 	}
 }

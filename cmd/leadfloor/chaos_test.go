@@ -334,6 +334,10 @@ func (w *chaosWorld) count() {
 			w.Errorf("%s owns %d leads and had %d turns", p.ID, owners[p.ID], p.Turns)
 		}
 	}
+	w.Logf("%d messages %v, %d enquiries of %d customers: lost %d, doubled %d, spread %d", w.sent.n, w.sent.kinds, len(w.sent.enquiries), w.sent.customers, lost, doubled, high-low)
+	if lost != 0 || doubled != 0 || high-low > 1 || turns != leads || leads != w.sent.customers {
+		w.Errorf("lost %d, doubled %d, spread %d, leads %d of %d, turns %d; want 0, 0, at most 1, all, one each", lost, doubled, high-low, leads, w.sent.customers, turns)
+	}
 	fates := map[string]int64{}
 	var a struct {
 		Mailboxes []mailboxAudit
@@ -350,11 +354,7 @@ func (w *chaosWorld) count() {
 			fates[fate] += n
 		}
 	}
-	w.Logf("%d enquiries of %d customers: lost %d, doubled %d, spread %d, replays %d; fates %v, delivered %v",
-		len(w.sent.enquiries), w.sent.customers, lost, doubled, high-low, fates["replay"], fates, w.sent.kinds)
-	if lost != 0 || doubled != 0 || high-low > 1 || turns != leads || leads != w.sent.customers {
-		w.Errorf("lost %d, doubled %d, spread %d, leads %d of %d, turns %d; want 0, 0, at most 1, all, one each", lost, doubled, high-low, leads, w.sent.customers, turns)
-	}
+	w.Logf("replays %d; all fates %v", fates["replay"], fates)
 	for _, p := range w.daemons {
 		for _, secret := range []string{"Quentin", "Surname", "@example.net", "555-", "Remark"} {
 			if strings.Contains(p.log(), secret) {

@@ -213,3 +213,51 @@ func TestLostTail(t *testing.T) {
 	}
 	t.Logf("%d of 100 leads were lost with the power and dealt again", lost)
 }
+
+// A full disk has Redis refuse writes, or end where it syncs each one. No mail is settled meanwhile, and all of it is dealt once there is room.
+func TestDiskFull(t *testing.T) {
+	for _, fsync := range []string{"everysec", "always"} {
+		t.Run(fsync, func(t *testing.T) {
+			t.Parallel()
+			g := newServers(t, mailtest.Memory(t))
+			g.redis.Kill()
+			g.redis.Args = []string{"--appendonly", "yes", "--appendfsync", fsync}
+			g.redis.FillDisk(300_000)
+			g.redis.Start()
+			p := startProcess(t, g.config(", after: {lead: flag}"))
+			first, _ := world()
+			g.imap.Append(t, time.Now(), first...)
+			p.await("the disk is full", time.Minute, func() bool { return g.redis.Do("PING") == "" })
+			p.await("it is not ready", 20*time.Second, func() bool {
+				code, _ := p.status("/-/ready")
+				return code == http.StatusServiceUnavailable
+			})
+			marked := 0
+			for _, h := range g.imap.Held(t, "INBOX") {
+				if len(h.Flags) > 0 {
+					marked++
+				}
+			}
+			if marked == len(first) {
+				t.Errorf("all %d messages are flagged, want those that nobody decided left alone", marked)
+			}
+			if fsync == "always" {
+				g.redis.Kill() // it has ended by itself; this takes note of it
+				g.redis.FreeDisk()
+				g.redis.Start()
+			} else {
+				g.redis.FreeDisk()
+			}
+			p.await("every message has a fate", 2*time.Minute, func() bool { return p.ledger(g.redis, "leads")["lead"] == int64(len(first)) })
+			p.verify()
+			var floor struct{ People []struct{ Turns int } }
+			p.get("/api/v1/stores/main-street/floor", &floor)
+			for _, x := range floor.People {
+				if x.Turns != 58 {
+					t.Errorf("turns = %d, want 58 for each", x.Turns)
+				}
+			}
+			t.Logf("%d of %d messages were flagged when the disk was full", marked, len(first))
+		})
+	}
+}

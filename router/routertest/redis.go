@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +26,7 @@ type Redis struct {
 	Dir  string
 	Args []string
 	file string // a sentinel's configuration
+	disk int64  // how large its files may grow, 0 as they like
 	cmd  *exec.Cmd
 	t    testing.TB
 }
@@ -61,6 +63,11 @@ func (r *Redis) Start() {
 		args = []string{r.file, "--bind", host, "--port", port, "--dir", r.Dir, "--daemonize", "no", "--sentinel"}
 	}
 	r.cmd = exec.Command("redis-server", args...)
+	if r.disk > 0 {
+		// A write beyond the limit fails, as on a full disk, where the signal that goes with it is ignored.
+		script := fmt.Sprintf(`trap "" XFSZ; exec prlimit --fsize=%d: redis-server "$@"`, r.disk)
+		r.cmd = exec.Command("sh", append([]string{"-c", script, "sh"}, args...)...)
+	}
 	r.cmd.Stdout, r.cmd.Stderr = log, log
 	// The server goes when the test process goes, however it ends.
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -129,6 +136,21 @@ func (r *Redis) Kill() {
 		r.t.Errorf("wait for redis-server: %v", err)
 	}
 	r.cmd = nil
+}
+
+// FillDisk has the disk be full once a file of the server has so many bytes, from its next start on.
+func (r *Redis) FillDisk(bytes int64) { r.disk = bytes }
+
+// FreeDisk gives the server room again, whether it runs or not.
+func (r *Redis) FreeDisk() {
+	r.t.Helper()
+	r.disk = 0
+	if r.cmd == nil {
+		return
+	}
+	if out, err := exec.Command("prlimit", "--pid", strconv.Itoa(r.cmd.Process.Pid), "--fsize=unlimited:").CombinedOutput(); err != nil {
+		r.t.Fatalf("prlimit: %v: %s", err, out)
+	}
 }
 
 // LoseTail cuts off the end of a killed server's append-only file, as a loss of power does, but never more than half of what there is.

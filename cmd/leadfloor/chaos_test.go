@@ -22,9 +22,9 @@ import (
 	"leadfloor/router/routertest"
 )
 
-// What TestChaos does, by make chaos. Without -chaos.faults it is the short form that every test run has.
+// What TestChaos does, by make chaos. Without -chaos.faults it is the short form, which every test run has.
 var (
-	chaosFaults   = flag.Int("chaos.faults", 0, "how many faults TestChaos has happen")
+	chaosFaults   = flag.Int("chaos.faults", 0, "how many faults TestChaos has happen; a few on each kind of Redis where 0")
 	chaosMessages = flag.Int("chaos.messages", 0, "how many messages it delivers; five for each fault where 0")
 	chaosSeed     = flag.Uint64("chaos.seed", 0, "seed of its faults and messages; by the clock where 0")
 	chaosRedis    = flag.String("chaos.redis", "always", "its Redis: always or everysec, which is when it syncs its append-only file; sentinel or cluster")
@@ -47,34 +47,43 @@ stores:
 // TestChaos has two daemons read two mailboxes of one server into one Redis, while whatever can break breaks: in the end no message may be
 // lost, none may count twice, the turns must be even and the books exact.
 func TestChaos(t *testing.T) {
-	t.Parallel()
-	w := chaosWorld{faults: *chaosFaults, messages: *chaosMessages, level: "info"}
-	seed := *chaosSeed
-	if w.faults == 0 {
-		w.faults, w.messages, seed = 20, 150, cmp.Or(seed, 1)
+	if *chaosFaults > 0 {
+		seed := *chaosSeed
+		if seed == 0 {
+			seed = uint64(time.Now().UnixNano())
+		}
+		chaos(t, *chaosRedis, *chaosWait, seed, *chaosFaults, cmp.Or(*chaosMessages, 5**chaosFaults))
+		return
 	}
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
+	for _, short := range []struct {
+		redis            string
+		faults, messages int
+	}{{"always", 20, 150}, {"sentinel", 6, 60}, {"cluster", 6, 60}} {
+		t.Run(short.redis, func(t *testing.T) {
+			t.Parallel()
+			chaos(t, short.redis, 1, cmp.Or(*chaosSeed, 1), short.faults, short.messages)
+		})
 	}
-	if w.messages == 0 {
-		w.messages = 5 * w.faults
+}
+
+func chaos(t *testing.T, kind string, wait int, seed uint64, faults, messages int) {
+	w := chaosWorld{
+		T: t, rng: rand.New(rand.NewPCG(seed, 0)), faults: faults, messages: messages, level: "info",
+		redis: newChaosRedis(t, kind), imap: mailtest.Dovecot(t), busy: map[string]bool{}, happened: map[string]int{},
 	}
-	w.T, w.rng, w.busy, w.happened = t, rand.New(rand.NewPCG(seed, 0)), map[string]bool{}, map[string]int{}
-	w.redis = newChaosRedis(t, *chaosRedis)
-	w.imap = mailtest.Dovecot(t)
 	w.mail = newBadNetwork(t, w.imap.Addr)
 	w.boxes = []*mailtest.Server{w.imap, w.imap.Account(t)}
 	secret := filepath.Join(t.TempDir(), "imap.pw")
 	if err := os.WriteFile(secret, []byte(w.imap.Password), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config := fmt.Sprintf(chaosConfig, w.redis.config(*chaosWait), w.mail.Addr, w.boxes[0].User, w.boxes[1].User, secret)
+	config := fmt.Sprintf(chaosConfig, w.redis.config(wait), w.mail.Addr, w.boxes[0].User, w.boxes[1].User, secret)
 	for range 2 {
 		p := newProcess(t, config)
 		p.launch(w.level)
 		w.daemons = append(w.daemons, p)
 	}
-	t.Logf("seed %d: %d faults, %d messages, redis %s", seed, w.faults, w.messages, *chaosRedis)
+	t.Logf("seed %d: %d faults, %d messages, redis %s, replicas to wait for %d", seed, faults, messages, kind, wait)
 	began := time.Now()
 	w.storm()
 	calm := time.Now()
@@ -99,6 +108,8 @@ type chaosWorld struct {
 	happened map[string]int
 
 	sent chaosMail
+	// owners are those of each lead that a server had when it was killed, as it had them.
+	owners map[string]string
 }
 
 // A chaosFault is one thing that breaks. It has its parts for itself until it is mended.
@@ -220,9 +231,7 @@ func (w *chaosWorld) commonFaults() []chaosFault {
 			return 0, func() {}
 		}},
 		chaosFault{"imap renumbered", []string{"imap"}, 1, func() (time.Duration, func()) {
-			if w.happened["imap renumbered"] < 3 { // each has everything read again
-				w.boxes[w.rng.IntN(2)].NewUIDValidity(w)
-			}
+			w.boxes[w.rng.IntN(2)].NewUIDValidity(w) // everything is read again
 			return 0, func() {}
 		}},
 	)
@@ -233,6 +242,21 @@ var sound way
 func (w *chaosWorld) signal(p *process, s syscall.Signal) {
 	if err := p.cmd.Process.Signal(s); err != nil {
 		w.Errorf("signal a daemon: %v", err)
+	}
+}
+
+// note keeps what a server knows that is about to die.
+func (w *chaosWorld) note(r *routertest.Redis) {
+	ctx, c := context.Background(), r.Client()
+	defer c.Close()
+	if w.owners == nil {
+		w.owners = map[string]string{}
+	}
+	// It may not have the store at all; then it knows nothing.
+	for _, id := range c.ZRange(ctx, "lf:{main-street}:leads", 0, -1).Val() {
+		if owner := c.HGet(ctx, "lf:{main-street}:l:"+id, "ow").Val(); owner != "" {
+			w.owners[id] = owner
+		}
 	}
 }
 
@@ -291,7 +315,7 @@ func (w *chaosWorld) count() {
 	w.Helper()
 	found := map[string][]string{} // number of an enquiry -> leads
 	owners := map[string]int{}
-	leads := 0
+	leads, again := 0, 0
 	for cursor := "first"; cursor != ""; {
 		var page struct {
 			Items []router.Lead
@@ -301,6 +325,9 @@ func (w *chaosWorld) count() {
 		for _, l := range page.Items {
 			leads++
 			owners[l.Owner]++
+			if was := w.owners[l.ID]; was != "" && was != l.Owner {
+				again++
+			}
 			for _, touch := range l.Touches {
 				if m := numbered.FindStringSubmatch(touch.Enquiry.Customer.Comments); m != nil {
 					found[m[1]] = append(found[m[1]], l.ID)
@@ -334,7 +361,8 @@ func (w *chaosWorld) count() {
 			w.Errorf("%s owns %d leads and had %d turns", p.ID, owners[p.ID], p.Turns)
 		}
 	}
-	w.Logf("%d messages %v, %d enquiries of %d customers: lost %d, doubled %d, spread %d", w.sent.n, w.sent.kinds, len(w.sent.enquiries), w.sent.customers, lost, doubled, high-low)
+	w.Logf("%d messages %v, %d enquiries of %d customers: lost %d, doubled %d, spread %d; %d leads died with a server and went to another person",
+		w.sent.n, w.sent.kinds, len(w.sent.enquiries), w.sent.customers, lost, doubled, high-low, again)
 	if lost != 0 || doubled != 0 || high-low > 1 || turns != leads || leads != w.sent.customers {
 		w.Errorf("lost %d, doubled %d, spread %d, leads %d of %d, turns %d; want 0, 0, at most 1, all, one each", lost, doubled, high-low, leads, w.sent.customers, turns)
 	}
@@ -597,7 +625,8 @@ func (n chaosNodes) faults(w *chaosWorld) []chaosFault {
 				r.Freeze()
 			}
 			master.Do("CLIENT", "KILL", "TYPE", "replica")
-			time.Sleep(w.within(200*time.Millisecond, 700*time.Millisecond)) // in which it decides alone
+			time.Sleep(w.within(500*time.Millisecond, 2*time.Second)) // in which it decides alone
+			w.note(master)
 			lasts, mend := killed(master)
 			for _, r := range replicas {
 				r.Thaw()

@@ -98,6 +98,16 @@ func (c *RedisConfig) explain(err error) error {
 		advice = "its user may not do what leadfloor needs: see its ACL"
 	case strings.HasPrefix(text, "LOADING"):
 		advice = "it is still loading its data: try again later"
+	case strings.HasPrefix(text, "OOM"):
+		advice = "its memory is full: raise maxmemory"
+	case strings.HasPrefix(text, "MISCONF"):
+		advice = "it cannot write to its disk: see its log, and make room"
+	case strings.HasPrefix(text, "READONLY"):
+		advice = "it is a replica, which takes no writes: name the master, or the sentinels"
+	case strings.HasPrefix(text, "NOREPLICAS"):
+		advice = "too few replicas follow it for its min-replicas-to-write: see INFO replication"
+	case strings.HasPrefix(text, "CLUSTERDOWN"):
+		advice = "no node serves some of the slots: see CLUSTER INFO"
 	case errors.As(err, &unknown):
 		advice = "its certificate is signed by nobody known: add redis.tls.ca_file"
 	case errors.As(err, &wrongName):

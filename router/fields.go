@@ -160,6 +160,7 @@ func LeadFromFields(store, id string, version int64, f Fields) (*Lead, error) {
 		Personal: f["fg"] == "",
 		Past:     f["hy"] != "",
 		Stops:    map[Clock]Stop{},
+		Touches:  []Touch{}, // of a lead that was merged into another there are none
 	}
 	if t := d.time("as"); !t.IsZero() {
 		l.Assigned = &t

@@ -81,8 +81,11 @@ func (e *Entry) check(f *Rooftop) error {
 			return fault("reason", "unknown reason %q: want one of %s", e.Reason, strings.Join(customerReasons, ", "))
 		}
 	default:
-		if len(e.Reason) > 40 || len(e.Outcome) > 40 {
+		switch {
+		case len(e.Reason) > 40 || len(e.Outcome) > 40:
 			return fault("reason", "reason and outcome are words of at most 40 bytes")
+		case e.Kind == KindNote && strings.TrimSpace(e.Note) == "":
+			return fault("note", "a note needs words")
 		}
 	}
 	return nil

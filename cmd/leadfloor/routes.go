@@ -21,7 +21,9 @@ func (d *daemon) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", d.own(d.leading(api.New(api.Options{Router: d.router, Intake: documents{d.intake}, Auth: d.auth, Log: d.log}))))
 	mux.Handle("GET /metrics", d.metrics.Handler())
-	mux.Handle("POST /-/reload", d.own(d.auth.Require(api.Admin, http.HandlerFunc(d.serveReload))))
+	reload := d.own(d.auth.Require(api.Admin, http.HandlerFunc(d.serveReload)))
+	mux.Handle("POST /-/reload", reload)
+	mux.Handle("PUT /-/reload", reload) // as Prometheus takes it too
 	mux.HandleFunc("GET /{$}", d.serveHome)
 	d.health(mux)
 	return mux
@@ -69,9 +71,9 @@ func (d *daemon) serveReload(w http.ResponseWriter, _ *http.Request) {
 	case err == nil:
 		say(w, http.StatusOK, "configuration loaded\n")
 	case errors.As(err, &faults):
-		say(w, http.StatusUnprocessableEntity, fmt.Sprintf("the old configuration goes on; the new one has faults:\n%v\n", faults))
+		say(w, http.StatusInternalServerError, fmt.Sprintf("the old configuration goes on; the new one has faults:\n%v\n", faults))
 	default:
-		say(w, http.StatusUnprocessableEntity, fmt.Sprintf("the old configuration goes on: %v\n", err))
+		say(w, http.StatusInternalServerError, fmt.Sprintf("the old configuration goes on: %v\n", err))
 	}
 }
 

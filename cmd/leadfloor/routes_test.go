@@ -45,6 +45,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "evil.example:8080", "/api/v1/stores", 403, "localhost"}, // a name of somebody else's that points here
 		{"POST", "evil.example:8080", "/-/reload", 403, "localhost"},
 		{"POST", "127.0.0.1:8080", "/-/reload", 200, "loaded"},
+		{"PUT", "127.0.0.1:8080", "/-/reload", 200, "loaded"},
 		{"GET", "127.0.0.1:8080", "/-/reload", 405, ""},
 		{"GET", "127.0.0.1:8080", "/nothing", 404, ""},
 	} {
@@ -55,6 +56,19 @@ func TestRoutes(t *testing.T) {
 		if w.Code != test.status || !strings.Contains(w.Body.String(), test.body) {
 			t.Errorf("%s %s at %s = %d %.200q, want %d with %q", test.method, test.path, test.host, w.Code, w.Body.String(), test.status, test.body)
 		}
+	}
+}
+
+// As Prometheus' own daemons answer.
+func TestReloadRefused(t *testing.T) {
+	d := daemonFor(t, smallStore)
+	d.load = func() (*Config, error) { return Parse("test.yaml", []byte("stores: 1\n")) }
+	r := httptest.NewRequest("POST", "/-/reload", nil)
+	r.Host = "localhost"
+	w := httptest.NewRecorder()
+	d.routes().ServeHTTP(w, r)
+	if got, want := w.Body.String(), "the old configuration goes on"; w.Code != 500 || !strings.Contains(got, want) || !strings.Contains(got, "test.yaml:1") {
+		t.Errorf("answer = %d %q, want 500 with %q and each fault with its line", w.Code, got, want)
 	}
 }
 

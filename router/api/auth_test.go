@@ -138,6 +138,9 @@ func TestNoTokens(t *testing.T) {
 	h.auth.Replace(nil)
 	lead := h.enter("", customer(1)).ID
 	h.call("", "PUT", "/leads/"+lead+"/owner", `{"owner":"cara"}`).want(200)
+	for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded"} { // all that a page of another site can send
+		h.call("", "PUT", "/leads/"+lead+"/owner", `{"owner":"bob"}`, "Content-Type: "+kind).want(415)
+	}
 	var events struct{ Items []router.Event }
 	h.call("", "GET", "/leads/"+lead+"/events", "").want(200).read(&events)
 	for _, e := range events.Items {

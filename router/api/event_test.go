@@ -55,6 +55,7 @@ func TestEventFaults(t *testing.T) {
 		{"lost without reason", `{"kind":"lost"}`, []string{"reason"}},
 		{"outcome", `{"kind":"turnover","by":"mia","outcome":"kissed"}`, []string{"outcome"}},
 		{"unknown field", `{"kind":"attempt","actor":"ops"}`, []string{"actor"}},
+		{"note without words", `{"kind":"note","note":" "}`, []string{"note"}},
 		{"time", `{"kind":"attempt","at":"yesterday"}`, []string{"at"}},
 		{"time without zone", `{"kind":"attempt","at":"2026-11-23T12:00:00"}`, []string{"at"}},
 		{"time as number", `{"kind":"attempt","at":1700000000}`, []string{"at"}},

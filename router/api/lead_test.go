@@ -459,7 +459,11 @@ func TestMergeAndSplit(t *testing.T) {
 			t.Errorf("lead = %s with %d touches, want %s with 2", l.ID, len(l.Touches), one)
 		}
 	}
-	if l := h.call("viewer", "GET", "/leads/"+two, "").want(200).lead(); l.Into != one || l.State != router.Void {
+	gone := h.call("viewer", "GET", "/leads/"+two, "").want(200)
+	if strings.Contains(gone.body, `"touches":null`) {
+		t.Errorf("%s\nwant a list of touches, if an empty one", gone.body)
+	}
+	if l := gone.lead(); l.Into != one || l.State != router.Void {
 		t.Errorf("the other is %s, merged into %q, want void, into %s", l.State, l.Into, one)
 	}
 	var apart string

@@ -34,7 +34,7 @@ func TestReleaseMessage(t *testing.T) {
 	if got, want := fmt.Sprint(h.intake.keys, h.intake.actor), "[main-street m_-7 mia]manager"; got != want {
 		t.Errorf("asked for %s, want %s", got, want)
 	}
-	h.call("manager", "POST", path, "").want(415) // a page of another site can send nothing else
+	h.call("manager", "POST", path, "").want(422)
 	h.call("manager", "POST", path, `{"force":true}`).want(422)
 	for _, tt := range []struct {
 		err    error

@@ -177,10 +177,14 @@ const (
 	mostADF  = 10 << 20
 )
 
-// mediaType is what the body is said to be; 415 unless it is one of those wanted. A body that says nothing is refused too: a browser
-// sends such a one across sites without asking first.
+// mediaType is what the body is said to be; 415 unless it is one of those wanted. A body of which nothing is said, or what curl -d says
+// unless told, is JSON to whoever bears a token. Without tokens it is refused: a browser sends such a one across sites without asking first.
 func (c *call) mediaType(wanted ...string) (string, error) {
-	t, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
+	said := c.Header.Get("Content-Type")
+	t, _, err := mime.ParseMediaType(said)
+	if (said == "" || t == "application/x-www-form-urlencoded") && c.who.Sum != [sha256.Size]byte{} && slices.Contains(wanted, "application/json") {
+		return "application/json", nil
+	}
 	if err != nil || !slices.Contains(wanted, t) {
 		return "", refuse(http.StatusUnsupportedMediaType, "the content type must be %s", strings.Join(wanted, ", "))
 	}

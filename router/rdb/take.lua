@@ -124,6 +124,7 @@ if beside then
   local s = event('duplicate', beside.id, R.by, {['t' .. n] = t, n = n})
   redis.call('HSET', beside.key, 'v', int(s), 't' .. n, t, 'n', n, 'q' .. n, R.prints)
   redis.call('HSET', beside.record, 'r' .. n, R.record)
+  print_(beside.id) -- a copy may mend the address
   remember('d', beside.id)
   flush()
   return {'duplicate', beside.id, beside.owner, '', beside.state, s}

@@ -231,6 +231,19 @@ var suite = map[string]func(*testing.T, benchFor){
 		Want(t, "stranger", b.Arrive(stranger).Disposition, router.DispositionNew)
 		Want(t, "duplicates", b.figures().Counts["dup|autotrader"], 1)
 	},
+	"whoever sends again with another address is known by both": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob")
+		first := b.Arrive(b.Next())
+		again := Arrival(1, b.Clock.Now())
+		again.Token, again.Place, again.Enquiry.Customer.Emails = "other/0", "leads/1/77", []string{"mended@example.com"}
+		Want(t, "disposition", b.Arrive(again).Disposition, router.DispositionDuplicate)
+		back := Arrival(1, b.Clock.Now())
+		back.Token, back.Place, back.Enquiry.IDs, back.Enquiry.Customer = "back/0", "leads/1/78", nil, router.Customer{Emails: []string{"mended@example.com"}}
+		back.Enquiry.Vehicles = nil
+		got := b.Arrive(back)
+		Want(t, "by the other address", got.Disposition, router.DispositionTouch)
+		Want(t, "lead", got.Lead, first.Lead)
+	},
 	"a returning customer keeps the owner and costs no turn": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice", "bob")
 		first := b.Arrive(b.Next())

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"runtime/debug"
@@ -14,7 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+
 	"leadfloor/ingest"
+	"leadfloor/ingest/mailbox"
+	"leadfloor/ingest/mailbox/mailtest"
 )
 
 // asVictim makes the test's own binary die as a reader may.
@@ -99,6 +104,60 @@ func TestRunApart(t *testing.T) {
 			t.Errorf("error = %v, want that it could not be started", err)
 		}
 	})
+}
+
+// A mail that was in hand when three daemons ended is read by a process of its own, and dealt.
+func TestThreeDaemonsEnded(t *testing.T) {
+	imap := mailtest.Memory(t)
+	imap.Append(t, time.Now(), []byte("From: a@example.com\r\nSubject: x\r\n\r\n<adf><prospect><customer><contact><email>jo@example.net</email></contact></customer></prospect></adf>\r\n"))
+	cfg, err := Parse("test.yaml", fmt.Appendf(nil, `
+redis: {url: "redis://%s"}
+stores: [{id: main, timezone: UTC, roster: [{id: alice}], mailboxes: [{name: leads, address: %q, tls: none, username: %q, password: "${PATH}"}]}]
+`, miniredis.RunT(t).Addr(), imap.Addr, imap.User))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := cfg.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	status, err := imap.Client(t, "").Select("INBOX", nil).Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, holder := range []string{"one", "two", "three"} {
+		if err := b.ledger.Begin(t.Context(), "leads", holder, status.UIDValidity, []uint32{1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.ledger.Unfinished(t.Context(), "leads", "another"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in, apart := cfg.intake(), 0
+	in.Apart = func(ctx context.Context, job []byte) ([]byte, error) {
+		apart++
+		return readApart(ctx, job)
+	}
+	all, err := cfg.mailboxes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all[0].Password = func(context.Context) (string, error) { return imap.Password, nil }
+	o := &mailtest.Observer{}
+	log := slog.New(slog.DiscardHandler)
+	m, err := mailbox.New(all[0], ingest.New(b.router, in, uncounted{}, log), ledger{b.ledger}, o, log, b.store.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- m.Run(ctx) }()
+	o.Await(t, "the lead", func(seen mailtest.Observed) bool { return seen.Fates[ingest.FateLead] == 1 })
+	cancel()
+	if err := <-ended; err != nil || apart != 1 {
+		t.Errorf("Run = %v after %d processes of its own, want one", err, apart)
+	}
 }
 
 // The hidden command reads a job and answers, with the program as it is shipped.

@@ -60,6 +60,13 @@ stores:
 		t.Errorf("verify: exit code = %d, %q, %q, want that the mailbox is asked", code, stdout, stderr)
 	}
 
+	// The daemon reads it too.
+	if cfg, err := Load(path); err != nil {
+		t.Error(err)
+	} else if all, err := cfg.mailboxes(); err != nil || len(all) != 1 || all[0].OAuth2 == nil {
+		t.Errorf("mailboxes = %d, %v, want the one, by tokens", len(all), err)
+	}
+
 	tokens.Change(func(o *mailtest.Tokens) { o.Refresh = "another" })
 	code, _, stderr = command(t, "check", "--config", path)
 	if code != exitFailed || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, `mailbox "leads": log in to `+imap.TLSAddr) || !strings.Contains(stderr, "sign in anew and put the new one into token_file") || strings.Contains(stderr, "refresh-1") {

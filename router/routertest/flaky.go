@@ -94,3 +94,10 @@ func (f *Flaky) Floor(ctx context.Context, rooftop string, c *router.FloorCall) 
 	return through(f, func() (router.FloorNow, error) { return f.Store.Floor(ctx, rooftop, c) },
 		func(router.FloorNow) Call { return Call{Floor: true} })
 }
+
+// Move is Store's.
+func (f *Flaky) Move(ctx context.Context, rooftop string, m *router.Move) error {
+	_, err := through(f, func() (struct{}, error) { return struct{}{}, f.Store.Move(ctx, rooftop, m) },
+		func(struct{}) Call { return Call{Put: true, Lead: m.From.Before.ID} })
+	return err
+}

@@ -14,7 +14,7 @@ LDFLAGS  := -s -w -X github.com/prometheus/common/version.Version=$(VERSION) -X 
 # Runs one stage and says how long it took.
 timed = @start=$$SECONDS; echo "== $(1)"; $(2); echo "-- $(1): $$((SECONDS - start)) s"
 
-.PHONY: help build test setup format vet lint packaging package bench fuzz chaos
+.PHONY: help build test setup format vet lint packaging package bench fuzz chaos year
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -76,6 +76,9 @@ WAIT     ?= 1
 
 chaos: ## two daemons while everything breaks; FAULTS, MESSAGES, SEED, REDIS=always|everysec|sentinel|cluster, WAIT=replicas
 	go test ./cmd/leadfloor -run '^TestChaos$$' -v -timeout 3h -args -chaos.faults $(FAULTS) -chaos.messages $(MESSAGES) -chaos.seed $(SEED) -chaos.redis $(REDIS) -chaos.wait $(WAIT)
+
+year: ## a year of 100,000 arrivals against the model of the law, on a real Redis; SEED
+	LEADFLOOR_LONG=$(SEED) go test ./router/rdb -run '^TestYear$$' -v -timeout 2h
 
 bench: ## benchmarks, nine rounds; BENCH=REGEXP chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 9 ./...

@@ -321,6 +321,10 @@ func writeLead(w io.Writer, f *router.Rooftop, l *router.Lead, now time.Time) er
 			s.line(m.label, at(*m.at))
 		}
 	}
+	if l.Into != "" {
+		_, err := io.WriteString(w, s.b.String())
+		return err
+	}
 	s.part("customer")
 	if l.Personal {
 		s.asker(&l.Customer)
@@ -344,6 +348,12 @@ func writeLead(w io.Writer, f *router.Rooftop, l *router.Lead, now time.Time) er
 		s.line("cause", t.Cause)
 		s.line("outcome", t.Outcome)
 		s.line("reason", t.Reason)
+	}
+	if len(l.Notes) > 0 {
+		s.part("notes")
+		for _, n := range l.Notes {
+			s.line("event "+strconv.FormatInt(n.Event, 10), n.Text)
+		}
 	}
 	_, err := io.WriteString(w, s.b.String())
 	return err

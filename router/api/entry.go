@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -13,7 +14,7 @@ type entry struct {
 	Customer customer `json:"customer"`
 
 	Channel router.Channel `json:"channel"` // phone, walk-in or http; http unless told
-	Source  string         `json:"source"`  // the provider's name unless told
+	Source  string         `json:"source"`  // unless told the provider's name, else phone or walk-in
 	Desk    string         `json:"desk"`
 	By      string         `json:"by"` // who enters it
 	Note    string         `json:"note"`
@@ -89,9 +90,9 @@ func (e *entry) arrival(f *router.Rooftop) (*router.Arrival, error) {
 	if q.Vehicles == nil {
 		q.Vehicles = []router.Vehicle{} // a list is never null
 	}
-	source := e.Source
-	if source == "" {
-		source = q.Provider.Name
+	source := cmp.Or(e.Source, q.Provider.Name)
+	if source == "" && e.Channel != router.HTTP {
+		source = string(e.Channel) // nobody sent whoever calls or walks in
 	}
 	return &router.Arrival{
 		Channel: e.Channel, Source: router.Slug(source), Desk: e.Desk, Enquiry: q, By: e.By, Note: e.Note,

@@ -78,7 +78,7 @@ func TestEntry(t *testing.T) {
 			"by hand a name is enough, and a walk-in is talked to at once",
 			`{"channel":"walk-in","by":"bob","customer":{"name":"Jo Doe"},"vehicles":null}`,
 			&router.Lead{
-				Channel: router.WalkIn, Source: "unknown", State: router.Contacted,
+				Channel: router.WalkIn, Source: "walk-in", State: router.Contacted,
 				Customer: router.Customer{Name: router.Name{Full: "Jo Doe"}}, Vehicles: []router.Vehicle{},
 			},
 		},

@@ -159,24 +159,41 @@ func (b *Book) snapshot(s *Seal) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// ReadSeal reads what the last seal of a store kept: the book as it stood then. Without a seal both are empty.
-func ReadSeal(ctx context.Context, store Store, rooftop string) (*Book, Seal, error) {
-	b := NewBook()
+// LastSeal is the last seal of a store, empty where there is none.
+func (r *Router) LastSeal(ctx context.Context, rooftop string) (Seal, error) {
+	x, _, err := openSeal(ctx, r.store, rooftop)
+	return x.Seal, err
+}
+
+// openSeal reads the beginning of what the last seal of a store kept, and leaves its leads to be read. Without a seal there is nothing.
+func openSeal(ctx context.Context, store Store, rooftop string) (x sealedBook, leads *json.Decoder, err error) {
 	snapshot, err := store.Snapshot(ctx, rooftop)
 	if err != nil || snapshot == nil {
-		return b, Seal{}, err
+		return x, nil, err
 	}
 	z, err := gzip.NewReader(bytes.NewReader(snapshot))
 	if err != nil {
-		return nil, Seal{}, fmt.Errorf("read the last seal: %w", err)
+		return x, nil, fmt.Errorf("read the last seal: %w", err)
 	}
-	lines := json.NewDecoder(z)
-	var x sealedBook
-	if err := lines.Decode(&x); err != nil {
-		return nil, Seal{}, fmt.Errorf("read the last seal: %w", err)
+	leads = json.NewDecoder(z)
+	if err := leads.Decode(&x); err != nil {
+		return x, nil, fmt.Errorf("read the last seal: %w", err)
 	}
 	if x.Version > snapshotVersion {
-		return nil, Seal{}, fmt.Errorf("read the last seal: a newer leadfloor wrote it, version %d: upgrade this one", x.Version)
+		return x, nil, fmt.Errorf("read the last seal: a newer leadfloor wrote it, version %d: upgrade this one", x.Version)
+	}
+	return x, leads, nil
+}
+
+// ReadSeal reads what the last seal of a store kept: the book as it stood then. Without a seal both are empty.
+func ReadSeal(ctx context.Context, store Store, rooftop string) (*Book, Seal, error) {
+	b := NewBook()
+	x, lines, err := openSeal(ctx, store, rooftop)
+	if err != nil {
+		return nil, Seal{}, err
+	}
+	if lines == nil {
+		return b, Seal{}, nil
 	}
 	b.Head, b.Ref, b.hasRef, b.gen = x.Seal.Last, x.Ref, x.HasRef, x.Gen
 	maps.Copy(b.Counts, x.Counts)

@@ -424,7 +424,7 @@ func openTime(f *router.Rooftop, from, to time.Time) time.Duration {
 }
 
 const leadWhyLong = `why prints every event of a lead: each decision with whom it went to and why, who was eligible with which pass, counted in turns,
-the lowest first, and who was skipped for what; and each thing that people told.`
+the lowest first, and who was skipped for what; and each thing that people told. Of events that were sealed it tells where they are.`
 
 func newLeadWhyCmd(e *env) *cobra.Command {
 	var f *format
@@ -448,11 +448,28 @@ func newLeadWhyCmd(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return whyTable(rooftop, events).write(e.stdout, f)
+			if err := whyTable(rooftop, events).write(e.stdout, f); err != nil {
+				return err
+			}
+			return tellSealed(cmd.Context(), e, s, l, events)
 		},
 	}
 	f = formatFlag(cmd, formatTable, formatJSON)
 	return cmd
+}
+
+// tellSealed says where the events of a lead are that its log has no more.
+func tellSealed(ctx context.Context, e *env, s *session, l *router.Lead, events []router.Event) error {
+	if len(events) > 0 && events[0].Seq <= l.First {
+		return nil
+	}
+	seal, err := s.router.LastSeal(ctx, l.Store)
+	if err != nil || seal.Last == 0 {
+		return err
+	}
+	fmt.Fprintf(e.stderr, "leadfloor: the events of lead %s begin with number %d, which was sealed: look in the files that seal wrote, of which the last, of events %d to %d, has the SHA-256 %s\n",
+		l.ID, l.First, seal.First, seal.Last, seal.Digest)
+	return nil
 }
 
 func whyTable(f *router.Rooftop, events []router.Event) table {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,16 +17,19 @@ import (
 const sealLong = `seal closes a period of a store's event log: what its events say is kept as a snapshot, and the events are taken away, which frees memory.
 verify and simulate begin at the last seal. The books must balance.
 
---export writes the events to a file first: a line of JSON that names the store, the first event and the digest of the seal before, then one
-line for each event. The digest that seal prints, and keeps, is the SHA-256 of that file. Without --export the events are gone.
+The events are written to a file first, in this folder unless --export names one: a line of JSON that names the store, the first event and
+the digest of the seal before, then one line for each event. The digest that seal prints, and keeps, is the SHA-256 of that file: keep it, since
+lead why tells no more of what was sealed. --discard writes no file, and then the events are gone for good.
 
 seal may run beside the daemon, which itself seals what is older than retention.events.`
 
-const sealExample = `  leadfloor seal --store main-street --to 2026-01-01 --export main-street-2025.jsonl
-  sha256sum main-street-2025.jsonl`
+const sealExample = `  leadfloor seal --store main-street --to 2026-01-01                # into main-street-until-2026-01-01.jsonl
+  leadfloor seal --store main-street --to 2026-01-01 --export /srv/leads/main-street-2025.jsonl
+  sha256sum /srv/leads/main-street-2025.jsonl`
 
 func newSealCmd(e *env) *cobra.Command {
 	var store, export string
+	var discard bool
 	var to date
 	var f *format
 	cmd := &cobra.Command{
@@ -34,6 +38,12 @@ func newSealCmd(e *env) *cobra.Command {
 		Long:    sealLong,
 		Example: sealExample,
 		Args:    cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error {
+			if discard && export != "" {
+				return errors.New("--discard writes no file: leave --export out, or --discard")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			s, err := e.begin(ctx)
@@ -62,8 +72,14 @@ func newSealCmd(e *env) *cobra.Command {
 			case !v.OK():
 				return fmt.Errorf("the books of store %s do not balance, so nothing was sealed: leadfloor verify tells what is off, leadfloor rebuild mends", home.ID)
 			}
+			unnamed := export == "" && !discard
+			if unnamed {
+				export = exportName(home.ID, &to, now)
+			}
 			out, finish, err := create(export)
-			if err != nil {
+			if err != nil && unnamed {
+				return fmt.Errorf("%w; --export names another file, --discard drops the events", err)
+			} else if err != nil {
 				return err
 			}
 			finished := false
@@ -89,9 +105,19 @@ func newSealCmd(e *env) *cobra.Command {
 	}
 	storeFlag(cmd, &store)
 	cmd.Flags().Var(&to, "to", "first `DAY` that stays open, in the store's time; all is sealed where it is left out")
-	cmd.Flags().StringVar(&export, "export", "", "new `FILE` for the events that are taken away")
+	cmd.Flags().StringVar(&export, "export", "", "new `FILE` for the events that are taken away; one in this folder, named by store and day, where it is left out")
+	cmd.Flags().BoolVar(&discard, "discard", false, "drop the events for good instead")
 	f = formatFlag(cmd, formatTable, formatJSON)
 	return cmd
+}
+
+// exportName is where the events go that nobody named a file for: events are never dropped unless told.
+func exportName(store string, to *date, now time.Time) string {
+	until := now.Format("2006-01-02-150405")
+	if to.given {
+		until = to.String()
+	}
+	return store + "-until-" + until + ".jsonl"
 }
 
 // create makes a file that was not there. What is written to it is on disk once finish has returned. Without a name there is no file.
@@ -117,7 +143,7 @@ func writeSeal(w io.Writer, s *router.Seal, home *router.Rooftop, export string)
 	if export != "" {
 		kept = "they are in " + export
 	}
-	_, err := fmt.Fprintf(w, "store %s: sealed events %d to %d of until %s, %s\nsha256 %s\n",
+	_, err := fmt.Fprintf(w, "store %s: sealed events %d to %d, the last of %s; %s\nsha256 %s\n",
 		s.Store, s.First, s.Last, s.At.In(home.Location).Format(toTheMinute), kept, s.Digest)
 	return err
 }

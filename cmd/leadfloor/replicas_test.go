@@ -212,6 +212,14 @@ func TestLostTail(t *testing.T) {
 		}
 	}
 	t.Logf("%d of 100 leads were lost with the power and dealt again", lost)
+
+	// Nor does it matter if all is thrown away while the daemon runs.
+	g.redis.Do("FLUSHALL")
+	p.await("all are leads again", 2*time.Minute, func() bool { return g.leads(t) == 290 })
+	p.await("the mailbox was gone over again", time.Minute, func() bool {
+		return strings.Contains(p.log(), "msg=\"mail was gone over again\" component=mailbox mailbox=leads messages=300")
+	})
+	p.verify()
 }
 
 // A full disk has Redis refuse writes, or end where it syncs each one. No mail is settled meanwhile, and all of it is dealt once there is room.

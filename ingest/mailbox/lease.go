@@ -45,10 +45,24 @@ func (m *Mailbox) claim(ctx context.Context) (fence int64, life Life, ok bool) {
 		case !standby:
 			standby = true
 			m.log.Info("standing by: another holder has the mailbox")
+			m.learn(ctx)
 		}
 		if !pause(ctx, wait) {
 			return 0, Life{}, false
 		}
+	}
+}
+
+// learn has whoever stands by know what a store that is emptied will no longer say: when the mailbox was first seen, and that it was.
+func (m *Mailbox) learn(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaseTTL/3)
+	defer cancel()
+	// An error leaves us as wise as before.
+	if life, err := m.ledger.Life(ctx, m.cfg.Name); err == nil && m.life == "" {
+		m.life = life.Last
+	}
+	if first, err := m.ledger.FirstSight(ctx, m.cfg.Name, m.now()); err == nil && m.first.IsZero() {
+		m.first = first
 	}
 }
 

@@ -205,3 +205,22 @@ func TestEmptiedStoreKeepsTheFirstSight(t *testing.T) {
 		}
 	})
 }
+
+// The replica that stood by knows as much, should it be the one that has the mailbox then.
+func TestEmptiedStoreBeforeAnotherHolder(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, first *rig) {
+		second := first.beside()
+		stop := first.run(t)
+		after(time.Second)
+		second.run(t)
+		s.Add(time.Now(), leads(1, 3)...)
+		after(72 * time.Hour)
+		stop()
+		first.ledger.Empty("leads")
+		after(time.Minute)
+		second.all(t, leads(1, 3))
+		if got, want := second.fates(7), "1:lead 2:lead 3:lead "; got != want {
+			t.Errorf("fates = %s, want %s: three days are not too old for a mailbox that was known before", got, want)
+		}
+	})
+}

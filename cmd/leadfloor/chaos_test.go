@@ -619,12 +619,21 @@ func (n chaosNodes) faults(w *chaosWorld) []chaosFault {
 	return []chaosFault{
 		fault("master killed", 5, func() (time.Duration, func()) { return killed(one(n.masters())) }),
 		fault("master killed with its replicas cut off", 6, func() (time.Duration, func()) {
-			master := one(n.masters())
+			masters := n.masters()
+			master := one(masters)
+			for _, r := range masters {
+				if r.Do("EXISTS", "lf:{main-street}:meta") == "1" {
+					master = r // the one that decides
+				}
+			}
 			replicas := n.replicas(master)
 			for _, r := range replicas {
 				r.Freeze()
 			}
 			master.Do("CLIENT", "KILL", "TYPE", "replica")
+			if !w.busy["imap"] {
+				w.deliver(min(20, w.messages-w.sent.n))
+			}
 			time.Sleep(w.within(500*time.Millisecond, 2*time.Second)) // in which it decides alone
 			w.note(master)
 			lasts, mend := killed(master)

@@ -39,7 +39,7 @@ var house = map[string]rooms{
 		"adf", "adf/mail", "router", "router/hours", "router/rdb", "router/notify", "router/api",
 		"ingest", "ingest/archive", "ingest/mailbox", "metrics", "metrics/board",
 	}, foreign: []string{
-		"go.yaml.in/yaml", "golang.org/x/sync", "github.com/spf13/cobra", "github.com/spf13/pflag",
+		"go.yaml.in/yaml", "golang.org/x/sync", "golang.org/x/text/width", "github.com/spf13/cobra", "github.com/spf13/pflag",
 		"github.com/prometheus/common", "github.com/prometheus/client_golang", "github.com/prometheus/exporter-toolkit",
 		"github.com/redis/go-redis", "github.com/alicebob/miniredis", "github.com/emersion/go-imap",
 	}},

@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/text/width"
 )
 
 // The formats of what lists.
@@ -80,7 +80,7 @@ func writeJSON(w io.Writer, v any) error {
 func (t table) writeTable(w io.Writer) error {
 	lines := make([][]string, 0, 1+len(t.rows))
 	lines = append(lines, t.columns)
-	width := make([]int, len(t.columns))
+	widths := make([]int, len(t.columns))
 	right := make([]bool, len(t.columns))
 	for i := range right {
 		nothing := func(row []string) bool { return row[i] == "" || row[i] == "-" }
@@ -96,7 +96,7 @@ func (t table) writeTable(w io.Writer) error {
 	}
 	for _, line := range lines {
 		for i, cell := range line {
-			width[i] = max(width[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], cells(cell))
 		}
 	}
 	var b strings.Builder
@@ -106,7 +106,7 @@ func (t table) writeTable(w io.Writer) error {
 			if n == 0 {
 				cell = strings.ToUpper(cell)
 			}
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
+			pad := strings.Repeat(" ", widths[i]-cells(cell))
 			if right[i] {
 				l.WriteString(pad + cell)
 			} else {
@@ -145,6 +145,21 @@ func harmless(cell string) string {
 		return "'" + cell
 	}
 	return cell
+}
+
+// cells is how many columns of a terminal a text takes: Chinese, Japanese and Korean letters and emoji take two, accents that stand for
+// themselves none.
+func cells(s string) (n int) {
+	for _, r := range s {
+		switch k := width.LookupRune(r).Kind(); {
+		case unicode.In(r, unicode.Mn, unicode.Me):
+		case k == width.EastAsianWide, k == width.EastAsianFullwidth:
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 func printable(s string) string {

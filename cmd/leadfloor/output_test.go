@@ -34,6 +34,18 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// Names of any script leave the columns where they are.
+func TestTableOfWideNames(t *testing.T) {
+	people := table{columns: []string{"name", "status"}, rows: [][]string{{"鈴木 一郎", "on"}, {"Zoe\u0308", "off"}, {"Ann 👩‍🔧", "busy"}}}
+	var b strings.Builder
+	if err := people.write(&b, &format{is: formatTable}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.String(), "NAME       STATUS\n鈴木 一郎  on\nZoe\u0308        off\nAnn 👩🔧   busy\n"; got != want {
+		t.Errorf("table = %q, want %q", got, want)
+	}
+}
+
 func TestTableOfNothing(t *testing.T) {
 	empty := table{columns: []string{"name", "turns"}, items: []string{}}
 	var b strings.Builder

@@ -36,6 +36,13 @@ type Business interface {
 	BeginRelease(ctx context.Context, store, id, lead, by string) error
 	Release(ctx context.Context, store, id string, leads []string, by, actor string) error
 	Lead(ctx context.Context, id string) (*router.Lead, error)
+
+	// What Forget needs besides.
+	StoreOf(lead string) (string, error)
+	Parked(ctx context.Context, store string, quarantined bool, limit int) ([]router.Parked, error)
+	Person(ctx context.Context, lead string) (func(*router.Enquiry) bool, error)
+	Discard(ctx context.Context, store, id, reason, by, actor string) error
+	Forget(ctx context.Context, lead, reason, by, actor string) (*router.Erased, error)
 }
 
 // Config says what belongs where. It is replaced whole.

@@ -248,6 +248,33 @@ func TestReleaseOfTheForgotten(t *testing.T) {
 	h.verified()
 }
 
+// Whoever is forgotten is no longer held either, but where a message is of others too: that is told.
+func TestForgetDiscardsWhatIsHeld(t *testing.T) {
+	h, _ := trusting(t, ingest.Trust{Authentication: ingest.Require})
+	both := prospect("2", "jo1@example.net", "A") + prospect("3", "al@example.net", "A")
+	want(t, "of two", h.deliver(adfMail(2, "", both)), ingest.FateQuarantined)
+	want(t, "theirs", h.deliver(adfMail(3, "", prospect("4", "jo1@example.net", "A"))), ingest.FateQuarantined)
+	want(t, "another's", h.deliver(adfMail(4, "", prospect("5", "al@example.net", "A"))), ingest.FateQuarantined)
+	want(t, "known", h.deliver(signed(t, leadMail(1))), ingest.FateLead)
+	leads, _, err := h.router.Leads(t.Context(), "ford", router.Query{Limit: 10})
+	if err != nil || len(leads) != 1 {
+		t.Fatalf("leads = %v, %v", leads, err)
+	}
+	if _, err := h.Intake.Forget(t.Context(), leads[0].ID, "asked", "nobody", "cli"); err == nil {
+		t.Error("nobody may forget")
+	}
+	for n, mails := range []int{2, 0} { // it may be repeated
+		done, err := h.Intake.Forget(t.Context(), leads[0].ID, "asked", "mia", "cli")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, "mails", len(done.Mails), mails)
+		want(t, "held of others too", len(done.Held), 1-n)
+		want(t, "quarantined", h.figures("ford").Quarantined, 2)
+	}
+	h.verified()
+}
+
 // failing fails at the n-th of the steps that write, before or after it was done.
 type failing struct {
 	*router.Router

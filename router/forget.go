@@ -14,11 +14,13 @@ import (
 type Erased struct {
 	Leads []string    `json:"leads"` // what was personal of these is erased
 	Mails []MailPlace `json:"mails"` // which still hold the person
+	// Held are the ids of quarantined messages of theirs that are kept, since they are of others too.
+	Held []string `json:"held"`
 }
 
 // A MailPlace is where a mail lies that a lead came from.
 type MailPlace struct {
-	Lead        string `json:"lead"`
+	Lead        string `json:"lead,omitempty"`
 	Mailbox     string `json:"mailbox,omitempty"`
 	UIDValidity uint32 `json:"uidvalidity,omitempty"`
 	UID         uint32 `json:"uid,omitempty"`
@@ -58,7 +60,7 @@ func (r *Router) Forget(ctx context.Context, id, reason, by, actor string) (*Era
 	if err != nil {
 		return nil, err
 	}
-	done := &Erased{Mails: []MailPlace{}}
+	done := &Erased{Mails: []MailPlace{}, Held: []string{}}
 	// The lead that was named comes last: until it is done the call can be repeated and finds the others.
 	for _, other := range append(leads, l) {
 		mails, err := r.erase(ctx, f, h, other.ID, Event{By: by, Actor: actor, Detail: map[string]string{"reason": reason}}, true)
@@ -73,6 +75,44 @@ func (r *Router) Forget(ctx context.Context, id, reason, by, actor string) (*Era
 	})
 	done.Mails = slices.Compact(done.Mails)
 	return done, nil
+}
+
+// Person returns what tells whether an enquiry is of the person who asks in a lead, as Forget takes it: nothing is, once they are forgotten.
+func (r *Router) Person(ctx context.Context, id string) (func(*Enquiry) bool, error) {
+	store, err := r.StoreOf(id)
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.Rooftop(store)
+	if err != nil {
+		return nil, err
+	}
+	h, err := r.hasher(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	l, err := r.standing(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	leads, err := r.ofSame(ctx, f, h, l)
+	if err != nil {
+		return nil, err
+	}
+	var own []Print
+	for _, x := range append(leads, l) {
+		own = append(own, h.allPrints(x, f.Relays, func(e *Enquiry) *Enquiry { return &Enquiry{Customer: e.Customer.alone()} })...)
+	}
+	return func(e *Enquiry) bool {
+		return slices.ContainsFunc(h.Prints(&Enquiry{Customer: e.Customer.alone()}, f.Relays), func(p Print) bool {
+			return slices.ContainsFunc(own, p.same)
+		})
+	}, nil
+}
+
+// same says whether two prints are one customer's: of a phone two last names that differ are two people.
+func (p Print) same(q Print) bool {
+	return p.key() == q.key() && (p.Kind != PrintPhone || len(p.Last) == 0 || len(q.Last) == 0 || string(p.Last) == string(q.Last))
 }
 
 // ofSame finds the other leads of the first who asks in a lead: of the same email, of the same phone unless the last names are known and
@@ -115,9 +155,7 @@ func (r *Router) ofSame(ctx context.Context, f *Rooftop, h Hasher, l *Lead) ([]*
 	for _, x := range others {
 		theirs := h.allPrints(x, f.Relays, whole)
 		if slices.ContainsFunc(own, func(p Print) bool {
-			return names(p) < 3 && slices.ContainsFunc(theirs, func(q Print) bool {
-				return p.key() == q.key() && (p.Kind != PrintPhone || len(p.Last) == 0 || len(q.Last) == 0 || string(p.Last) == string(q.Last))
-			})
+			return names(p) < 3 && slices.ContainsFunc(theirs, p.same)
 		}) {
 			all = append(all, x)
 		}

@@ -3,16 +3,19 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"leadfloor/ingest"
 	"leadfloor/router"
 )
 
 const leadForgetLong = `forget erases the person who asks in a lead: what is personal of it and of their other leads at the store, notes and fingerprints. Events
-and counts stay, without anything of theirs. An open lead is closed with it, as forgotten.
+and counts stay, without anything of theirs. An open lead is closed with it, as forgotten. Messages that are held and of theirs alone are
+discarded; one that holds others too is named, to be released or discarded.
 
 Their mail of before does not bring them back, should it be read or imported again; what they write from now on is a new customer's. The
 mails themselves lie where your mail system keeps them: those that are known are listed, to be deleted there. Other copies, as in an
@@ -45,7 +48,8 @@ func newLeadForgetCmd(e *env) *cobra.Command {
 					return err
 				}
 			}
-			done, err := s.router.Forget(cmd.Context(), l.ID, reason, by, actorCommand)
+			in := ingest.New(s.router, s.config.intake(), uncounted{}, slog.New(slog.NewTextHandler(e.stderr, nil)))
+			done, err := in.Forget(cmd.Context(), l.ID, reason, by, actorCommand)
 			if err != nil {
 				return fmt.Errorf("forget: %w", asFlag(err))
 			}
@@ -65,6 +69,9 @@ func writeErased(w io.Writer, done *router.Erased) error {
 	var b strings.Builder
 	for _, id := range done.Leads {
 		fmt.Fprintf(&b, "%s: forgotten\n", id)
+	}
+	for _, id := range done.Held {
+		fmt.Fprintf(&b, "message %s is still held: it is of others too; release it, which brings nobody back who was forgotten, or discard it\n", id)
 	}
 	if len(done.Mails) == 0 {
 		b.WriteString("no mail is known that still holds the person\n")

@@ -47,8 +47,6 @@ type Router interface {
 	Log(ctx context.Context, lead string, e router.Entry) (*router.Lead, error)
 	// Assign gives a lead to the person named and returns the lead as it then is.
 	Assign(ctx context.Context, lead, to, reason, by, actor string) (*router.Lead, error)
-	// Forget erases the person of a lead and tells which mails still hold them. It may be repeated.
-	Forget(ctx context.Context, lead, reason, by, actor string) (*router.Erased, error)
 	// Merge makes one lead of two of one customer and returns the one that stays, into. Merging the same two again changes nothing.
 	Merge(ctx context.Context, lead, into, reason, by, actor string) (*router.Lead, error)
 	// Split makes a lead of its own of a lead's arrivals of the given numbers and returns it. Splitting the same off again changes nothing.
@@ -88,6 +86,8 @@ type Intake interface {
 	// Release takes the leads of a held message. Repeating it gives the same leads. The error is a *router.FaultError where the message
 	// stays held, a *router.EndedError where it was discarded, wraps router.ErrNotFound, or means that nobody knows: release it again.
 	Release(ctx context.Context, store, message, by, actor string) (*Release, error)
+	// Forget erases the person of a lead, held messages of theirs too, and tells which mails still hold them. It may be repeated.
+	Forget(ctx context.Context, lead, reason, by, actor string) (*router.Erased, error)
 }
 
 // Rejected is the error of an Intake for a document that no lead could be read from.

@@ -6,7 +6,7 @@ import (
 )
 
 // forgetLead erases the person of a lead.
-func forgetLead(r Router) answer {
+func forgetLead(in Intake) answer {
 	return func(ctx context.Context, c *call) (int, any, error) {
 		var told struct {
 			Reason string `json:"reason"`
@@ -19,7 +19,7 @@ func forgetLead(r Router) answer {
 		if err != nil {
 			return 0, nil, err
 		}
-		done, err := r.Forget(ctx, c.lead, told.Reason, by, c.who.Name)
+		done, err := in.Forget(ctx, c.lead, told.Reason, by, c.who.Name)
 		return http.StatusOK, done, err
 	}
 }

@@ -64,6 +64,7 @@ func newHouse(t testing.TB) *house {
 	stores[0].Name = "Main Street Motors"
 	stores[0].Desks = map[string]router.Desk{"service": {Owner: "sam"}}
 	h.router = router.New(rdb.New(client, rdb.Options{Now: h.clock.Now}), stores)
+	h.intake.Router = h.router
 	h.Handler = api.New(api.Options{
 		Router: h.router, Intake: &h.intake, Auth: h.auth, Log: slog.New(slog.NewTextHandler(&h.log, nil)),
 	})
@@ -72,13 +73,14 @@ func newHouse(t testing.TB) *house {
 
 // intake answers as it is told and keeps what it was handed.
 type intake struct {
-	taken []router.Taken
-	err   error
-	panic any
-	wait  func(context.Context) error // done before the answer
-	keys  []string
-	actor string
-	adf   string
+	taken          []router.Taken
+	err            error
+	panic          any
+	wait           func(context.Context) error // done before the answer
+	keys           []string
+	actor          string
+	adf            string
+	*router.Router // forgets
 }
 
 func (i *intake) Document(ctx context.Context, _ string, adf []byte, key, actor string) ([]router.Taken, error) {

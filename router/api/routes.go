@@ -21,6 +21,6 @@ func routes(r Router, in Intake) []route {
 		{"PUT", "/leads/{lead}/owner", assign, putOwner(r)},
 		{"POST", "/leads/{lead}/merge", assign, mergeLead(r)},
 		{"POST", "/leads/{lead}/split", assign, splitLead(r)},
-		{"POST", "/leads/{lead}/forget", forget, forgetLead(r)},
+		{"POST", "/leads/{lead}/forget", forget, forgetLead(in)},
 	}
 }

@@ -1,12 +1,19 @@
 package main
 
 import (
+	"context"
+	"crypto/tls"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"leadfloor/router/routertest"
 )
 
 // daemonFor is a daemon that nobody started.
@@ -69,6 +76,77 @@ func TestReloadRefused(t *testing.T) {
 	d.routes().ServeHTTP(w, r)
 	if got, want := w.Body.String(), "the old configuration goes on"; w.Code != 500 || !strings.Contains(got, want) || !strings.Contains(got, "test.yaml:1") {
 		t.Errorf("answer = %d %q, want 500 with %q and each fault with its line", w.Code, got, want)
+	}
+}
+
+// TestWebConfig serves with TLS and basic auth, and asks after health at the second address, where neither is.
+func TestWebConfig(t *testing.T) {
+	dir := t.TempDir()
+	selfSigned(t, dir)
+	web := filepath.Join(dir, "web.yml")
+	if err := os.WriteFile(web, []byte("tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"+
+		"basic_auth_users: {prometheus: $2a$04$AyHl.i4bl1io6KOBmPBuuO9oMS/.Rs85LbwonsweWJJ5oU85hHSNm}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	health := routertest.FreeAddr(t)
+	m := miniredis.RunT(t)
+	text := "redis: {url: redis://" + m.Addr() + "}\nhealth_listen: " + health + "\n" + smallStore
+	load := func() (*Config, error) { return Parse("test.yaml", []byte(text)) }
+	cfg, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	up, done := make(chan string, 1), make(chan error, 1)
+	go func() {
+		done <- serve(ctx, cfg, load, web, slog.New(slog.DiscardHandler), func(_ *daemon, addr string) { up <- addr })
+	}()
+	var addr string
+	select {
+	case addr = <-up:
+	case err := <-done:
+		t.Fatal(err)
+	}
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	roots, err := certificates(filepath.Join(dir, "cert.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	defer client.CloseIdleConnections()
+	for _, test := range []struct {
+		url, password string
+		status        int
+	}{
+		{"https://" + addr + "/metrics", "", 401},
+		{"https://" + addr + "/metrics", "wrong", 401},
+		{"https://" + addr + "/metrics", "correct-horse", 200},
+		{"https://" + addr + "/-/ready", "", 401}, // hence the second address
+		{"http://" + addr + "/metrics", "", 400},
+		{"http://" + health + "/-/healthy", "", 200},
+		{"http://" + health + "/-/ready", "", 200},
+		{"http://" + health + "/metrics", "", 404},
+	} {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, test.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.password != "" {
+			r.SetBasicAuth("prometheus", test.password)
+		}
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != test.status {
+			t.Errorf("%s with password %q = %d, want %d", test.url, test.password, answer.StatusCode, test.status)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -211,6 +212,27 @@ func (c Config) writes() bool {
 // flags says whether any fate leads to the Keyword.
 func (c Config) flags() bool {
 	return slices.ContainsFunc(governing, func(f ingest.Fate) bool { return c.action(f).verb == "flag" })
+}
+
+// secrets tells what a log-in would show from what another one did.
+func (c Config) secrets(ctx context.Context) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	add := func(secret string, err error) {
+		fmt.Fprintf(h, "%q %t ", secret, err != nil)
+	}
+	if o := c.OAuth2; o != nil {
+		for _, read := range []func() (string, error){o.ClientSecret, o.RefreshToken, o.ServiceAccount} {
+			if read != nil {
+				add(read())
+			}
+		}
+	} else {
+		pctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		defer cancel()
+		add(c.Password(pctx))
+	}
+	h.Sum(sum[:0])
+	return sum
 }
 
 func loopback(host string) bool {

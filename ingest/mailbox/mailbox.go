@@ -52,6 +52,8 @@ const (
 	// handleTimeout bounds one call of the handler, handleGrace what is left of it once the daemon is told to leave.
 	handleTimeout = 2 * time.Minute
 	handleGrace   = 5 * time.Second
+	// secretsEvery is how often secrets that were refused are looked at again.
+	secretsEvery = 5 * time.Second
 	// settleTimeout bounds one call of the ledger.
 	settleTimeout = 10 * time.Second
 )
@@ -122,7 +124,11 @@ func (m *Mailbox) hold(ctx context.Context, fence int64, life Life, b *backoff) 
 			wait = d // a replica that stands by may reach what we cannot
 			break
 		}
-		pause(ctx, d)
+		if f.reason == ReasonAuth {
+			m.pauseForSecrets(ctx, d)
+		} else {
+			pause(ctx, d)
+		}
 	}
 	lost := context.Cause(ctx)
 	cancel(nil)
@@ -140,6 +146,17 @@ func (m *Mailbox) hold(ctx context.Context, fence int64, life Life, b *backoff) 
 	}
 	m.release(fence)
 	return wait
+}
+
+// pauseForSecrets waits after a log-in was refused, and no longer than until somebody puts another secret in the place of the
+// one that was.
+func (m *Mailbox) pauseForSecrets(ctx context.Context, d time.Duration) {
+	was := m.cfg.secrets(ctx)
+	for until := time.Now().Add(d); time.Now().Before(until); {
+		if !pause(ctx, min(secretsEvery, time.Until(until))) || m.cfg.secrets(ctx) != was {
+			return
+		}
+	}
 }
 
 // unreachable says whether the way to the server failed, which may be another way from elsewhere.

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -487,8 +488,9 @@ func TestAuthenticatedButNotConnected(t *testing.T) {
 // replaced by hand counts.
 func TestRefreshTokenThatCannotBeKept(t *testing.T) {
 	tokenScripted(t, time.Hour, func(t *testing.T, s *mailtest.Script, r *rig, c *canned) {
-		file := "first"
-		r.cfg.OAuth2.RefreshToken = func() (string, error) { return file, nil }
+		var file atomic.Value
+		file.Store("first")
+		r.cfg.OAuth2.RefreshToken = func() (string, error) { return file.Load().(string), nil }
 		r.cfg.OAuth2.Keep = func(string) error { return errors.New("write token: read-only file system") }
 		r.run(t)
 		after(time.Minute)
@@ -496,7 +498,7 @@ func TestRefreshTokenThatCannotBeKept(t *testing.T) {
 			t.Errorf("log = %s", log)
 		}
 		after(2 * time.Hour)
-		file = "by-hand"
+		file.Store("by-hand")
 		after(time.Hour)
 		if diff := cmp.Diff(c.used, []string{"first", "refresh-1", "refresh-2", "by-hand"}); diff != "" {
 			t.Errorf("refresh tokens used (-got +want):\n%s", diff)

@@ -19,9 +19,20 @@ import (
 
 // onAll runs a test against the server in memory, against Dovecot, and against Courier, which is of another family.
 func onAll(t *testing.T, test func(t *testing.T, s *mailtest.Server)) {
-	t.Run("memory", func(t *testing.T) { test(t, mailtest.Memory(t)) })
-	t.Run("dovecot", func(t *testing.T) { test(t, dovecotAccount(t)) })
-	t.Run("courier", func(t *testing.T) { test(t, mailtest.Courier(t)) })
+	onServers(t, dovecotAccount, test)
+}
+
+func onServers(t *testing.T, dovecot func(testing.TB) *mailtest.Server, test func(t *testing.T, s *mailtest.Server)) {
+	for name, server := range map[string]func(testing.TB) *mailtest.Server{
+		"memory":  func(t testing.TB) *mailtest.Server { return mailtest.Memory(t) },
+		"dovecot": dovecot,
+		"courier": mailtest.Courier,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // with one another: they wait more than they work
+			test(t, server(t))
+		})
+	}
 }
 
 func settled(fate ingest.Fate, n int) func(mailtest.Observed) bool {
@@ -126,9 +137,7 @@ func TestKillAndRestart(t *testing.T) {
 			t.Errorf("INBOX and Done hold %v, want [0 110]; log:\n%s", got, r.log)
 		}
 	}
-	t.Run("memory", func(t *testing.T) { test(t, mailtest.Memory(t)) })
-	t.Run("dovecot", func(t *testing.T) { test(t, mailtest.Dovecot(t)) }) // its own: others share the common one
-	t.Run("courier", func(t *testing.T) { test(t, mailtest.Courier(t)) })
+	onServers(t, mailtest.Dovecot, test) // its own: others share the common one
 }
 
 func TestUIDValidityChanges(t *testing.T) {

@@ -10,7 +10,8 @@ import (
 )
 
 // Of replicas with different configurations the one that was loaded last leads. The others stand by: they watch no mailbox, work off no
-// timer and take nothing over the API, because they would decide by rosters, hours and rules that somebody has replaced.
+// timer and take nothing over the API, because they would decide by rosters, hours and rules that somebody has replaced. Services that have no
+// store in common are no replicas of one another and do not care.
 
 // leadEvery is how often a replica looks whether another configuration was loaded.
 const leadEvery = 2 * time.Second
@@ -34,13 +35,13 @@ func (d *daemon) lead(ctx context.Context) {
 	working := false
 	for {
 		d.manager.beat()
-		hash, loaded := d.loaded()
-		last, at, err := d.store.Leading(ctx, hash, loaded)
+		stores, hash, loaded := d.loaded()
+		other, at, err := d.store.Leading(ctx, stores, hash, loaded)
 		switch {
 		case err != nil && working:
-		case err == nil && last != hash:
-			if d.standby.Swap(&standby{ours: hash, last: last, since: at}) == nil {
-				d.log.Warn("standing by: another configuration was loaded since; bring the same file to every replica and reload each", "ours", hash, "loaded", last, "at", at)
+		case err == nil && other != "":
+			if d.standby.Swap(&standby{ours: hash, last: other, since: at}) == nil {
+				d.log.Warn("standing by: another configuration was loaded since; bring the same file to every replica and reload each", "ours", hash, "loaded", other, "at", at)
 			}
 			stop()
 			stop, working = func() {}, false
@@ -56,11 +57,12 @@ func (d *daemon) lead(ctx context.Context) {
 	}
 }
 
-// loaded is the configuration in use and when it was loaded, by Redis' clock.
-func (d *daemon) loaded() (hash string, at time.Time) {
+// loaded is the configuration in use, its stores, and when it was loaded, by Redis' clock.
+func (d *daemon) loaded() (stores []string, hash string, at time.Time) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	return fmt.Sprintf("%012x", d.cfg.Load().Hash()), d.since
+	cfg := d.cfg.Load()
+	return cfg.storeIDs(), fmt.Sprintf("%012x", cfg.Hash()), d.since
 }
 
 // work begins all that decides, and returns what ends it.

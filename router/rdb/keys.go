@@ -31,6 +31,7 @@ import "strings"
 //	lf:{STORE}:o       zset    other message -> time in ms, the newest 1000
 //	lf:{STORE}:park    hash    parked message -> what is known of it
 //	lf:{STORE}:raw:ID  string  a quarantined message's bytes; expires
+//	lf:{STORE}:config  hash    hash, at: the configuration with it that was loaded last, and when in ms
 //	lf:{STORE}:kept    zset    message|bytes -> expiry in ms, of the raw messages that lie here
 //	lf:{mb:MAILBOX}:lease  hash    holder, fence, until; life in which the mailbox was gone over, sound (until when its ledger is known to be whole)
 //	lf:{mb:MAILBOX}:hand   string  holder, UIDVALIDITY and UIDs of what it has in hand; expires in a week
@@ -40,7 +41,6 @@ import "strings"
 //	lf:{mb:MAILBOX}:uids:V set     shards of the ledger under UIDVALIDITY V
 //	lf:{mb:MAILBOX}:uid:V:N hash   UID -> fate|digest|INTERNALDATE in s, 128 UIDs a shard
 //	lf:{mb:MAILBOX}:fate   hash    fate -> number of places
-//	lf:{:daemon}:config    hash    hash, at: the configuration that was loaded last, and when in ms
 //	lf:{:daemon}:life      string  the life of the servers in which they were last compacted, see Store.Compact
 const prefix = "lf:"
 

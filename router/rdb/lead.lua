@@ -1,4 +1,4 @@
--- lead says whose configuration was loaded last: that one leads.
+-- lead says whose configuration of a store was loaded last: that one leads.
 -- KEYS 1 config. ARGV 1 hash of a configuration, 2 when it was loaded, in ms.
 -- Returns {hash, ms} of the one that leads.
 local c = redis.call('HMGET', KEYS[1], 'hash', 'at')

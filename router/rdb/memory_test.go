@@ -253,3 +253,31 @@ func TestPowerFailsInADecision(t *testing.T) {
 		t.Errorf("leads = %d, want 19 and a new one", v.Leads)
 	}
 }
+
+// The configuration that was loaded last leads at each store that it has.
+func TestLeading(t *testing.T) {
+	c := routertest.Miniredis(t)
+	s := rdb.New(c, rdb.Options{})
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	leading := func(hash string, loaded time.Time, want string, stores ...string) {
+		t.Helper()
+		other, since, err := s.Leading(t.Context(), stores, hash, loaded)
+		if err != nil || other != want || want != "" && !since.After(loaded) {
+			t.Errorf("Leading of %s = %q since %s, %v, want %q", hash, other, since, err, want)
+		}
+	}
+	leading("a", at, "", "main-street", "north")
+	leading("a", at, "", "main-street", "north")
+	leading("b", at.Add(time.Second), "", "south") // another service
+	leading("a", at, "", "main-street", "north")
+	leading("c", at.Add(2*time.Second), "", "north")
+	leading("a", at, "c", "main-street", "north")
+	leading("a", at.Add(3*time.Second), "", "main-street", "north") // loaded again
+	leading("c", at.Add(2*time.Second), "a", "north")
+	if err := c.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	leading("c", at.Add(2*time.Second), "", "north")
+	leading("a", at.Add(3*time.Second), "", "main-street", "north")
+	leading("c", at.Add(2*time.Second), "a", "north")
+}

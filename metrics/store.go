@@ -153,7 +153,7 @@ func newStores(source Source, log *slog.Logger) *stores {
 	c.silent = least("leadfloor_source_silent_deadline_timestamp_seconds", "When a source that usually writes will have been silent too long for its own habits, open hours reckoned; absent without habits.", "source")
 	c.info = most("leadfloor_person_info", "Always 1; gives a person's id the name to show.", "person", "name")
 	c.available = most("leadfloor_person_available", "1 where a salesperson can be dealt a lead: on, not busy and under their cap, as the floor was last looked at.", "person")
-	c.spread = most("leadfloor_rotation_spread", "Most minus fewest turns dealt to people of equal weight who can be dealt a lead, since the floor last changed.")
+	c.spread = most("leadfloor_rotation_spread", "Most minus fewest turns dealt in turn to people of equal weight who can be dealt a lead, since the floor last changed. Left out is who was owed turns then or was ahead, and who was since charged or given back a turn otherwise: a pick, a re-deal, a return, a void lead. At most 1 by the law.")
 	c.epoch = least("leadfloor_store_epoch_timestamp_seconds", "When the store's keys were first made or last restored; its counters start there.")
 	c.difference = most("leadfloor_books_difference", "Differences between the store's books and its event log; 0 where they balance.")
 
@@ -368,7 +368,7 @@ func spread(f *router.Rooftop, g *router.Figures) int64 {
 			since = t.Since
 		}
 		if since < 0 {
-			continue // charged or given back out of turn: not to be compared until the floor changes
+			continue // not to be compared until the floor changes
 		}
 		weight := max(1, s.Weight)
 		r, ok := byWeight[weight]

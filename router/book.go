@@ -204,6 +204,11 @@ func (b *Book) floor(seq int64, d *Deal) {
 	if changed {
 		b.gen++
 	}
+	for _, id := range d.Apart {
+		t := b.Turns[id]
+		t.Since, t.Gen = -1, b.gen
+		b.Turns[id] = t
+	}
 }
 
 // A Difference is one place at which the live state is not what the events say.

@@ -78,6 +78,7 @@ type Deal struct {
 	Missed   []string          `json:"missed,omitempty"`   // who may not get this lead again
 	Admitted map[string]int64  `json:"admitted,omitempty"` // who became eligible, with the pass they came back with
 	Joined   map[string]int64  `json:"joined,omitempty"`   // who is new on the roster, with the pass they start from
+	Apart    []string          `json:"apart,omitempty"`    // whose turns are not to be compared with others' until the floor changes again
 	Ref      *int64            `json:"ref,omitempty"`      // the reference pass of the admission
 }
 

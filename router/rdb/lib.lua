@@ -239,16 +239,37 @@ local function deal_json(t)
   local f = {}
   for _, name in ipairs({'to', 'cover', 'reason'}) do if t[name] and t[name] ~= '' then f[#f + 1] = id(name) .. ':' .. quote(t[name]) end end
   for _, name in ipairs({'cost', 'ref', 'since'}) do if t[name] then f[#f + 1] = id(name) .. ':' .. int(t[name]) end end
-  for _, name in ipairs({'in', 'out', 'missed', 'admitted', 'joined', 'back'}) do if t[name] then f[#f + 1] = id(name) .. ':' .. t[name] end end
+  for _, name in ipairs({'in', 'out', 'missed', 'admitted', 'joined', 'back', 'apart'}) do if t[name] then f[#f + 1] = id(name) .. ':' .. t[name] end end
   return '{' .. table.concat(f, ',') .. '}'
+end
+
+-- part leaves out of the comparison, until the floor changes again, whoever does not stand where the others begin: owed turns by a return,
+-- or ahead by a pick, a re-deal or a return. Those who are left get the same number of turns, or one more.
+local function part()
+  local from = refused
+  if not from then
+    for _, p in ipairs(people) do if p.eligible and (not from or p.pass < from) then from = p.pass end end
+  end
+  local apart = {}
+  for _, p in ipairs(people) do
+    if p.eligible and (p.pass < from or p.pass > from + TURN / p.weight) then
+      p.since, p.gen, p.dirty = -1, gen, true
+      apart[#apart + 1] = id(p.id)
+    end
+  end
+  return #apart > 0 and '[' .. table.concat(apart, ',') .. ']' or nil
 end
 
 -- stand makes a change of the floor known by an event of its own, before any deal that rests on it.
 local function stand(detail, by)
   if not changed and not news and not detail then return end
-  if changed then gen = gen + 1 end
+  local apart
+  if changed then
+    gen = gen + 1
+    apart = part()
+  end
   local i, o = sides()
-  told = event('floor', nil, by, nil, deal_json({['in'] = i, out = o, admitted = object(admitted), joined = object(joined), ref = refused}), detail)
+  told = event('floor', nil, by, nil, deal_json({['in'] = i, out = o, admitted = object(admitted), joined = object(joined), ref = refused, apart = apart}), detail)
   changed, news = false, false
 end
 

@@ -694,6 +694,42 @@ func TestTouchReadAfterALaterTry(t *testing.T) {
 	routertest.Want(t, "missed", counts()["miss|autotrader"], 2)
 }
 
+// A returner who was owed a turn, or somebody who had been picked for, made the floor look unfair though it was dealt by the law.
+func TestSpreadIsOfWhatWasDealtInTurn(t *testing.T) {
+	b := floorOf(t, "alice", "bob", "carl", "dora")
+	spread := func(what string, most int) {
+		t.Helper()
+		for range 12 {
+			b.Clock.Add(time.Minute)
+			b.Arrive(b.Next())
+			f, err := b.Floor(t.Context(), b.Home.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Spread > most {
+				t.Errorf("%s: spread = %d, want at most %d", what, f.Spread, most)
+			}
+		}
+	}
+	spread("all there", 1)
+	set(b, "dora", router.Off)
+	spread("without dora", 1)
+	set(b, "dora", router.On)
+	spread("dora is owed a turn", 1)
+	for range 3 {
+		if _, err := b.Assign(t.Context(), b.Arrive(b.Next()).Lead, "alice", "asked for", "mia", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(b, "dora", router.Off)
+	spread("alice is ahead", 1)
+	got := turns(b)
+	routertest.Want(t, "alice is not compared", got["alice"].Since, -1)
+	if got["bob"].Since < 3 {
+		t.Errorf("bob's turns = %d, want those that were dealt since", got["bob"].Since)
+	}
+}
+
 // Of a customer who writes again and again, a copy of the first mail was taken for a new one.
 func TestCopyIsFoundBehindManyTouches(t *testing.T) {
 	b := floorOf(t, "alice")

@@ -714,11 +714,13 @@ func (y *year) follow(now time.Time, err error, look func()) error {
 				return fmt.Errorf("held lead %s: %s, want given to a manager %t", c.Lead, c.Kind, l.Given)
 			}
 		default:
+			// Which of those that are due goes first is not for the law to say: a lead whose owner was at work on it may have been looked at since.
 			all := y.m.Reassignable(now)
-			if len(all) == 0 {
+			at := slices.IndexFunc(all, func(l *routertest.ModelLead) bool { return l.ID == c.Lead })
+			if at < 0 {
 				return fmt.Errorf("lead %s was taken away: %s", c.Lead, c.Kind)
 			}
-			l := all[0]
+			l := all[at]
 			y.m.Reassign(l, now)
 			y.window = nil
 			y.redealt++

@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -129,6 +130,7 @@ func (i *Intake) Configure(cfg Config) { i.cfg.Store(&cfg) }
 // Why a message is held that the reader of mail has no fault with.
 const (
 	reasonUnreachable = "unreachable"     // nobody who can be called or written to
+	reasonLead        = "limit-lead"      // a lead of more words than mostLead
 	reasonNoLead      = "no-lead"         // from a sender whose mail must be a lead
 	reasonUnroutable  = "no-route"        // for none of the stores of its mailbox
 	reasonForgotten   = "forgotten"       // of before its customer was forgotten
@@ -264,6 +266,14 @@ func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
 			best = better(best, fate)
 			continue
 		}
+		if d.release == nil && tooLong(&e) { // unless somebody who looked at it gives it free
+			fate, err := d.park(ctx, store, FateQuarantined, reasonLead, fmt.Sprint("/", n))
+			if err != nil {
+				return "", err
+			}
+			best = better(best, fate)
+			continue
+		}
 		rules := d.cfg.Stores[store]
 		a := &router.Arrival{
 			Token: fmt.Sprintf("%s/%d", d.token, n), Place: d.place, Channel: channel(r.Mail.Channel), Source: source(r.Mail, &e),
@@ -296,6 +306,14 @@ func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
 		best = better(best, d.fateOf(taken))
 	}
 	return best, nil
+}
+
+// mostLead bounds one lead, in bytes as it is kept: what a page of leads takes in memory is this by the number of them, and nobody reads more.
+const mostLead = 128 << 10
+
+func tooLong(e *router.Enquiry) bool {
+	b, err := json.Marshal(e)
+	return err != nil || len(b) > mostLead
 }
 
 // lead is one lead of the message as the store that it is for reads it. It is not ok where that is none of ours.
@@ -494,6 +512,12 @@ func (i *Intake) Document(ctx context.Context, store string, doc []byte, key, ac
 		if !e.Reachable() {
 			notes = append(notes, adf.Diagnostic{
 				Severity: adf.Error, Code: reasonUnreachable, Line: d.Prospects[n].Line, Path: "adf/prospect/customer/contact", Message: "neither an email address nor a phone number",
+			})
+			continue
+		}
+		if tooLong(&e) {
+			notes = append(notes, adf.Diagnostic{
+				Severity: adf.Error, Code: reasonLead, Line: d.Prospects[n].Line, Path: "adf/prospect", Message: fmt.Sprintf("over %d bytes for one lead", mostLead),
 			})
 			continue
 		}

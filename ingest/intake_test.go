@@ -259,6 +259,18 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 	}
 }
 
+// A lead that nobody would read to its end is held: who lists leads has them all in memory.
+func TestEndlessLeadIsHeld(t *testing.T) {
+	h := newHouse(t, nil)
+	endless := prospect("1", "a@example.net", "Site"+strings.Repeat("e", 200<<10))
+	want(t, "fate", h.deliver(adfMail(1, "", endless)), ingest.FateQuarantined)
+	want(t, "reasons", strings.Join(h.reasons(), " "), "limit-lead")
+	want(t, "beside another", h.deliver(adfMail(2, "", prospect("2", "b@example.net", "Site")+endless)), ingest.FateLead)
+	if _, notes, err := h.Document(t.Context(), "ford", []byte("<adf>"+endless+"</adf>"), "key", "token"); !errors.Is(err, ingest.ErrNoLead) || notes[len(notes)-1].Code != "limit-lead" {
+		t.Errorf("document: %v, %v", notes, err)
+	}
+}
+
 func TestDocument(t *testing.T) {
 	h := newHouse(t, nil)
 	doc := []byte("<adf>" + prospect("1", "a@example.net", "Site") + prospect("2", "", "Site") + "</adf>")

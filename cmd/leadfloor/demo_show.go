@@ -209,13 +209,6 @@ func (t *teller) line(at time.Time, what, id, source, car, who, how string) {
 	t.out.printf(colours[what], "%s\n", printable(strings.TrimRight(s, " ")))
 }
 
-func cut(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
-}
-
 // short is a duration in seconds.
 func short(d time.Duration) string { return fmt.Sprintf("%.1fs", max(0, d.Seconds())) }
 

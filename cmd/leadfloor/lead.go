@@ -53,6 +53,9 @@ const leadListExample = `  leadfloor lead list
 // defaultList is how much a list shows unless told.
 const defaultList = 100
 
+// listCell is how many letters of a customer's or a vehicle's name a list shows.
+const listCell = 40
+
 // listPage is how many leads are asked for at once.
 const listPage = 500
 
@@ -165,8 +168,12 @@ func listLeads(ctx context.Context, e *env, s *session, l listing, f *format) er
 		default:
 			due = remaining(*x.DueAt, now)
 		}
+		customer, vehicle := customerName(x), vehicleNames(x.Vehicles)
+		if f.is == formatTable { // what strangers wrote may be of any length, and one cell is as wide as its column
+			customer, vehicle = cut(customer, listCell), cut(vehicle, listCell)
+		}
 		t.rows = append(t.rows, []string{
-			x.ID, f.stamp(x.ArrivedAt, rooftop.Location), due, string(x.State), x.Owner, x.Source, customerName(x), vehicleNames(x.Vehicles),
+			x.ID, f.stamp(x.ArrivedAt, rooftop.Location), due, string(x.State), x.Owner, x.Source, customer, vehicle,
 		})
 	}
 	return e.list(t, f, more)

@@ -162,6 +162,14 @@ func cells(s string) (n int) {
 	return n
 }
 
+// cut shortens s to n letters.
+func cut(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -30,6 +30,9 @@ func E164(raw, country string) string {
 	return phonenumbers.Format(n, phonenumbers.E164)
 }
 
+// IsCountry says whether phone numbers can be read as written in a country (ISO 3166, two capital letters).
+func IsCountry(country string) bool { return phonenumbers.GetCountryCodeForRegion(country) != 0 }
+
 // NormalEmail is an address as it is compared: trimmed and lower-cased. It returns an empty string for what cannot be an address.
 func NormalEmail(s string) string {
 	s = strings.ToLower(strings.TrimSpace(s))

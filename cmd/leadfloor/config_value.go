@@ -299,7 +299,7 @@ func country(s string) string {
 	switch {
 	case s == "UK":
 		return "write GB for the United Kingdom"
-	case !countryForm.MatchString(s):
+	case !countryForm.MatchString(s) || !router.IsCountry(s):
 		return fmt.Sprintf("%.40q is no country; write the two letters of ISO 3166, such as US", s)
 	}
 	return ""

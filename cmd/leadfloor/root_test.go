@@ -39,6 +39,7 @@ func TestExitCodes(t *testing.T) {
 		{"unknown flag", []string{"check", "--ofline"}, exitUsage, "", "unknown flag: --ofline"},
 		{"flag without its value", []string{"check", "--config"}, exitUsage, "", "flag needs an argument"},
 		{"argument too many", []string{"check", "this"}, exitUsage, "", "leadfloor check --help tells more"},
+		{"log level", []string{"serve", "--log.level", "loud"}, exitUsage, "", `log level "loud": want debug`},
 		{"well", []string{"check", "--offline", "--config", good}, exitWell, "good.yaml: well", ""},
 		{"no such file", []string{"check", "--config", "testdata/none.yaml"}, exitFailed, "", `read configuration "testdata/none.yaml": no such file or directory`},
 		{"faults", []string{"check", "--offline", "--config", "testdata/config/faults/mode.yaml"}, exitFailed, "", "testdata/config/faults/mode.yaml:7: stores[0].mode: "},

@@ -37,13 +37,14 @@ type serveOptions struct {
 
 func newServeCmd(e *env) *cobra.Command {
 	var o serveOptions
+	var log *slog.Logger
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the daemon", Long: serveLong, Example: serveExample, Args: cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) (err error) {
+			log, err = newLog(e.stderr, o.logLevel, o.logFormat)
+			return err
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := newLog(e.stderr, o.logLevel, o.logFormat)
-			if err != nil {
-				return err
-			}
 			cfg, err := e.load()
 			if err != nil {
 				return err

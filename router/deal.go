@@ -9,19 +9,12 @@ import (
 
 // Assign is the manual pick: it wins and is never overwritten by the rotation. It counts as a turn unless configured not to.
 func (r *Router) Assign(ctx context.Context, id, to, reason, by, actor string) (*Lead, error) {
-	store, err := r.StoreOf(id)
-	if err != nil {
-		return nil, err
-	}
-	f, err := r.Rooftop(store)
+	store, f, err := r.judge(id, reason, "")
 	if err != nil {
 		return nil, err
 	}
 	if _, ok := f.Person(to); !ok {
 		return nil, fault("owner", "nobody of id %q at store %s", to, f.ID)
-	}
-	if len(reason) > 200 {
-		return nil, fault("reason", "longer than 200 bytes")
 	}
 	call := token()
 	return retry(ctx, func() (*Lead, error) {

@@ -32,25 +32,13 @@ type MailPlace struct {
 // and the counts stay. What the person wrote until now is not taken again, wherever it is found; what they write from now on is a new
 // customer's. It may be repeated.
 func (r *Router) Forget(ctx context.Context, id, reason, by, actor string) (*Erased, error) {
-	store, err := r.StoreOf(id)
-	if err != nil {
-		return nil, err
-	}
-	f, err := r.Rooftop(store)
+	store, f, err := r.judge(id, reason, by)
 	if err != nil {
 		return nil, err
 	}
 	h, err := r.hasher(ctx, store)
 	if err != nil {
 		return nil, err
-	}
-	if len(reason) > 200 {
-		return nil, fault("reason", "longer than 200 bytes")
-	}
-	if by != "" {
-		if _, ok := f.Person(by); !ok {
-			return nil, fault("by", "nobody of id %q at store %s", by, f.ID)
-		}
 	}
 	l, err := r.standing(ctx, id)
 	if err != nil {
@@ -79,11 +67,7 @@ func (r *Router) Forget(ctx context.Context, id, reason, by, actor string) (*Era
 
 // Person returns what tells whether an enquiry is of the person who asks in a lead, as Forget takes it: nothing is, once they are forgotten.
 func (r *Router) Person(ctx context.Context, id string) (func(*Enquiry) bool, error) {
-	store, err := r.StoreOf(id)
-	if err != nil {
-		return nil, err
-	}
-	f, err := r.Rooftop(store)
+	store, f, err := r.judge(id, "", "")
 	if err != nil {
 		return nil, err
 	}
@@ -101,10 +85,10 @@ func (r *Router) Person(ctx context.Context, id string) (func(*Enquiry) bool, er
 	}
 	var own []Print
 	for _, x := range append(leads, l) {
-		own = append(own, h.allPrints(x, f.Relays, func(e *Enquiry) *Enquiry { return &Enquiry{Customer: e.Customer.alone()} })...)
+		own = append(own, h.allPrints(x, f.Relays, asker)...)
 	}
 	return func(e *Enquiry) bool {
-		return slices.ContainsFunc(h.Prints(&Enquiry{Customer: e.Customer.alone()}, f.Relays), func(p Print) bool {
+		return slices.ContainsFunc(h.Prints(asker(e), f.Relays), func(p Print) bool {
 			return slices.ContainsFunc(own, p.same)
 		})
 	}, nil
@@ -118,7 +102,7 @@ func (p Print) same(q Print) bool {
 // ofSame finds the other leads of the first who asks in a lead: of the same email, of the same phone unless the last names are known and
 // differ, or of the same name and postcode. What three last names share is nobody's.
 func (r *Router) ofSame(ctx context.Context, f *Rooftop, h Hasher, l *Lead) ([]*Lead, error) {
-	own := h.allPrints(l, f.Relays, func(e *Enquiry) *Enquiry { return &Enquiry{Customer: e.Customer.alone()} })
+	own := h.allPrints(l, f.Relays, asker)
 	if len(own) == 0 {
 		return nil, nil
 	}
@@ -164,10 +148,11 @@ func (r *Router) ofSame(ctx context.Context, f *Rooftop, h Hasher, l *Lead) ([]*
 	return all, nil
 }
 
-// alone is a customer without those who buy with them.
-func (c Customer) alone() Customer {
+// asker is of an enquiry the customer alone, without those who buy with them.
+func asker(e *Enquiry) *Enquiry {
+	c := e.Customer
 	c.Contacts = nil
-	return c
+	return &Enquiry{Customer: c}
 }
 
 func whole(e *Enquiry) *Enquiry { return e }

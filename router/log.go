@@ -50,10 +50,8 @@ func (e *Entry) check(f *Rooftop) error {
 	case len(e.By) > 64:
 		return fault("by", "longer than 64 bytes")
 	}
-	if e.By != "" {
-		if _, ok := f.Person(e.By); !ok {
-			return fault("by", "nobody of id %q at store %s", e.By, f.ID)
-		}
+	if err := f.known(e.By); err != nil {
+		return err
 	}
 	switch e.Kind {
 	case KindLost:
@@ -102,11 +100,7 @@ func kinds(all []Kind) string {
 // Log stores what somebody tells of a lead and returns the lead as it then is. A late report counts at its own time, though not before
 // the lead's arrival nor in the future.
 func (r *Router) Log(ctx context.Context, id string, e Entry) (*Lead, error) {
-	store, err := r.StoreOf(id)
-	if err != nil {
-		return nil, err
-	}
-	f, err := r.Rooftop(store)
+	store, f, err := r.judge(id, "", "")
 	if err != nil {
 		return nil, err
 	}
@@ -169,16 +163,9 @@ func (r *Router) owe(ctx context.Context, f *Rooftop, c *Change) error {
 
 // Correct takes back what an event told of a lead, as if it had not happened. The log keeps both; reports are net.
 func (r *Router) Correct(ctx context.Context, id string, event int64, reason, by, actor string) (*Lead, error) {
-	store, err := r.StoreOf(id)
+	store, f, err := r.judge(id, reason, "")
 	if err != nil {
 		return nil, err
-	}
-	f, err := r.Rooftop(store)
-	if err != nil {
-		return nil, err
-	}
-	if len(reason) > 200 {
-		return nil, fault("reason", "longer than 200 bytes")
 	}
 	call := token()
 	return retry(ctx, func() (*Lead, error) {

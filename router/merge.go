@@ -115,25 +115,6 @@ func (r *Router) Split(ctx context.Context, id string, touches []int, reason, by
 // otherSource is what sources that are no labels count as.
 const otherSource = "other"
 
-// judge finds the store of a lead that somebody judges about.
-func (r *Router) judge(id, reason, by string) (store string, f *Rooftop, err error) {
-	if store, err = r.StoreOf(id); err != nil {
-		return "", nil, err
-	}
-	if f, err = r.Rooftop(store); err != nil {
-		return "", nil, err
-	}
-	if len(reason) > 200 {
-		return "", nil, fault("reason", "longer than 200 bytes")
-	}
-	if by != "" {
-		if _, ok := f.Person(by); !ok {
-			return "", nil, fault("by", "nobody of id %q at store %s", by, f.ID)
-		}
-	}
-	return store, f, nil
-}
-
 // tell fills in the two events of a move.
 func tell(m *Move, kind Kind, reason, by string) {
 	for _, c := range []struct {

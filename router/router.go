@@ -131,6 +131,20 @@ func (r *Router) StoreOf(lead string) (string, error) {
 	return "", fmt.Errorf("lead %q: %w", lead, ErrNotFound)
 }
 
+// judge finds the store of a lead that somebody judges about, and refuses a reason that is too long and whoever is nobody there.
+func (r *Router) judge(lead, reason, by string) (store string, f *Rooftop, err error) {
+	if store, err = r.StoreOf(lead); err != nil {
+		return "", nil, err
+	}
+	if f, err = r.Rooftop(store); err != nil {
+		return "", nil, err
+	}
+	if len(reason) > 200 {
+		return "", nil, fault("reason", "longer than 200 bytes")
+	}
+	return store, f, f.known(by)
+}
+
 // Now is the store's clock.
 func (r *Router) Now() time.Time { return r.store.Now() }
 
@@ -179,10 +193,8 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 	if !a.Channel.Valid() {
 		return Taken{}, fault("channel", "unknown channel %q: want email, http, phone or walk-in", a.Channel)
 	}
-	if a.By != "" {
-		if _, ok := f.Person(a.By); !ok {
-			return Taken{}, fault("by", "nobody of id %q at store %s", a.By, f.ID)
-		}
+	if err := f.known(a.By); err != nil {
+		return Taken{}, err
 	}
 	record, err := encodeRecord(a)
 	if err != nil {

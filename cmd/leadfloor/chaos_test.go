@@ -108,8 +108,8 @@ type chaosWorld struct {
 	happened map[string]int
 
 	sent chaosMail
-	// owners are those of each lead that a server had when it was killed, as it had them.
-	owners map[string]string
+	// dealt is when each lead was dealt, in ms, as the servers had it that were killed cut off from their replicas.
+	dealt map[string]string
 }
 
 // A chaosFault is one thing that breaks. It has its parts for itself until it is mended.
@@ -249,13 +249,13 @@ func (w *chaosWorld) signal(p *process, s syscall.Signal) {
 func (w *chaosWorld) note(r *routertest.Redis) {
 	ctx, c := context.Background(), r.Client()
 	defer c.Close()
-	if w.owners == nil {
-		w.owners = map[string]string{}
+	if w.dealt == nil {
+		w.dealt = map[string]string{}
 	}
 	// It may not have the store at all; then it knows nothing.
 	for _, id := range c.ZRange(ctx, "lf:{main-street}:leads", 0, -1).Val() {
-		if owner := c.HGet(ctx, "lf:{main-street}:l:"+id, "ow").Val(); owner != "" {
-			w.owners[id] = owner
+		if at := c.HGet(ctx, "lf:{main-street}:l:"+id, "as").Val(); at != "" {
+			w.dealt[id] = at
 		}
 	}
 }
@@ -325,7 +325,7 @@ func (w *chaosWorld) count() {
 		for _, l := range page.Items {
 			leads++
 			owners[l.Owner]++
-			if was := w.owners[l.ID]; was != "" && was != l.Owner {
+			if was := w.dealt[l.ID]; was != "" && l.Assigned != nil && was != fmt.Sprint(l.Assigned.UnixMilli()) {
 				again++
 			}
 			for _, touch := range l.Touches {
@@ -361,7 +361,7 @@ func (w *chaosWorld) count() {
 			w.Errorf("%s owns %d leads and had %d turns", p.ID, owners[p.ID], p.Turns)
 		}
 	}
-	w.Logf("%d messages %v, %d enquiries of %d customers: lost %d, doubled %d, spread %d; %d leads died with a server and went to another person",
+	w.Logf("%d messages %v, %d enquiries of %d customers: lost %d, doubled %d, spread %d; %d leads died with a server and were dealt again",
 		w.sent.n, w.sent.kinds, len(w.sent.enquiries), w.sent.customers, lost, doubled, high-low, again)
 	if lost != 0 || doubled != 0 || high-low > 1 || turns != leads || leads != w.sent.customers {
 		w.Errorf("lost %d, doubled %d, spread %d, leads %d of %d, turns %d; want 0, 0, at most 1, all, one each", lost, doubled, high-low, leads, w.sent.customers, turns)
@@ -634,7 +634,13 @@ func (n chaosNodes) faults(w *chaosWorld) []chaosFault {
 			if !w.busy["imap"] {
 				w.deliver(min(20, w.messages-w.sent.n))
 			}
-			time.Sleep(w.within(500*time.Millisecond, 2*time.Second)) // in which it decides alone
+			// It decides alone for a while, if a daemon is there that has it decide.
+			has := func() string { return master.Do("ZCARD", "lf:{main-street}:leads") }
+			had := has()
+			for until := time.Now().Add(w.within(2*time.Second, 6*time.Second)); had == has() && time.Now().Before(until); {
+				time.Sleep(50 * time.Millisecond)
+			}
+			time.Sleep(w.within(0, time.Second))
 			w.note(master)
 			lasts, mend := killed(master)
 			for _, r := range replicas {

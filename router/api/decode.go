@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"leadfloor/router"
 )
@@ -24,7 +25,7 @@ const (
 
 // decode reads one JSON object into the struct that v points to, by its json tags, and strictly: fields unknown or given twice, wrong
 // types and anything after the object are faults, each named by its whole path and told all at once. Null is the same as absent. Text
-// is trimmed. A name and a phone number may be given as plain text.
+// is trimmed, and control characters are dropped from it. A name and a phone number may be given as plain text.
 //
 // encoding/json alone does not do: it ignores case and repetition, stops at the first fault, and names no path.
 func decode(body []byte, v any) error {
@@ -109,11 +110,19 @@ func (d *decoder) text(path string, raw []byte) string {
 	if json.Unmarshal(raw, &s) != nil {
 		return ""
 	}
-	if s = strings.TrimSpace(s); len(s) > mostText {
+	if s = strings.TrimSpace(strings.Map(visible, s)); len(s) > mostText {
 		d.fault(path, "longer than %d bytes", mostText)
 		return ""
 	}
 	return s
+}
+
+// visible drops what is no text, as it is dropped from mail: it could only steer the terminal of whoever reads it.
+func visible(r rune) rune {
+	if unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' {
+		return -1
+	}
+	return r
 }
 
 func (d *decoder) list(path string, raw []byte, v reflect.Value) {

@@ -114,6 +114,16 @@ func TestEntryKeepsWhoEnteredIt(t *testing.T) {
 	}
 }
 
+// Whoever prints a lead does not want their terminal steered.
+func TestEntryHoldsNoControls(t *testing.T) {
+	h := newHouse(t)
+	lead := h.enter("manager", `{"channel":"walk-in","customer":{"name":"J\u001b[31mo \u009b2JDoe\u0000\u007f","comments":"one\ntwo\u0007"}}`).ID
+	c := h.call("viewer", "GET", "/leads/"+lead, "").want(200).lead().Customer
+	if c.Name.Full != "J[31mo 2JDoe" || c.Comments != "one\ntwo" {
+		t.Errorf("name %q, comments %q, want no control characters but new lines", c.Name.Full, c.Comments)
+	}
+}
+
 func TestEntryFaults(t *testing.T) {
 	h := newHouse(t)
 	var ids []string

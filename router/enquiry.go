@@ -1,5 +1,10 @@
 package router
 
+import (
+	"slices"
+	"strings"
+)
+
 // An Enquiry is what one arrival says: who asks, about what, through whom. Its JSON is the one that users see everywhere.
 type Enquiry struct {
 	IDs         []ID      `json:"ids,omitempty"`
@@ -136,15 +141,22 @@ type Party struct {
 
 // Reachable says whether anybody in the enquiry can be called or written to.
 func (e *Enquiry) Reachable() bool {
-	if len(e.Customer.Emails) > 0 || hasE164(e.Customer.Phones) {
+	if slices.ContainsFunc(e.Customer.Emails, writable) || hasE164(e.Customer.Phones) {
 		return true
 	}
 	for _, c := range e.Customer.Contacts {
-		if len(c.Emails) > 0 || hasE164(c.Phones) {
+		if slices.ContainsFunc(c.Emails, writable) || hasE164(c.Phones) {
 			return true
 		}
 	}
 	return false
+}
+
+// writable says whether somebody may read what is written to an address. One with a slip of the pen is worth a salesperson's look; "n/a" and
+// none@none.com are not.
+func writable(email string) bool {
+	local, _, ok := strings.Cut(strings.ToLower(strings.TrimSpace(email)), "@")
+	return ok && local != "" && !nobodysName(local)
 }
 
 func hasE164(phones []Phone) bool {

@@ -77,3 +77,21 @@ func TestPrints(t *testing.T) {
 		}
 	}
 }
+
+// Who gave nothing that reaches them is held for the manager; a slip of the pen is a salesperson's to find.
+func TestReachable(t *testing.T) {
+	for email, want := range map[string]bool{
+		"jo@example.net": true, "Jo@exmaplenet": true, "x1@messages.cargurus.com": true,
+		"": false, "n/a": false, "not given": false, "@example.net": false, "none@none.com": false, " NoReply@site.example": false,
+	} {
+		e := router.Enquiry{Customer: router.Customer{Emails: []string{email}}}
+		co := router.Enquiry{Customer: router.Customer{Contacts: []router.Contact{{Emails: []string{email}}}}}
+		if got, beside := e.Reachable(), co.Reachable(); got != want || beside != want {
+			t.Errorf("reachable by %q = %v, by a co-buyer's %v, want %v", email, got, beside, want)
+		}
+	}
+	none := router.Enquiry{Customer: router.Customer{Emails: []string{"none@none.com"}, Phones: []router.Phone{{E164: "+13125550142"}}}}
+	if !none.Reachable() {
+		t.Error("a phone number reaches, whatever stands in the address")
+	}
+}

@@ -578,7 +578,7 @@ func newLeadLogCmd(e *env) *cobra.Command {
 	flags.StringVar(&entry.Channel, "channel", "", "how: call, email, text, visit, ...")
 	flags.Var(&at, "at", "when it happened, now by default: RFC 3339, HH:MM today on the store's clock, or -10m")
 	flags.StringVar(&entry.Outcome, "outcome", "", "what came of it; of a turnover taken, saved, appointment or lost")
-	flags.StringVar(&entry.Reason, "reason", "", "why, for lost, void and turnover")
+	flags.StringVar(&entry.Reason, "reason", "", "why, for lost, void and turnover; kept in the log: no customer's name here")
 	flags.StringVar(&entry.Note, "note", "", "words of your own, kept with what is personal of the lead")
 	return cmd
 }

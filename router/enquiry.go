@@ -155,8 +155,8 @@ func (e *Enquiry) Reachable() bool {
 // writable says whether somebody may read what is written to an address. One with a slip of the pen is worth a salesperson's look; "n/a" and
 // none@none.com are not.
 func writable(email string) bool {
-	local, _, ok := strings.Cut(strings.ToLower(strings.TrimSpace(email)), "@")
-	return ok && local != "" && !nobodysName(local)
+	local, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(email)), "@")
+	return local != "" && !nobodysName(local)
 }
 
 func hasE164(phones []Phone) bool {

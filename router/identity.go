@@ -98,7 +98,7 @@ func nobodysEmail(e string) bool {
 // nobodysName says of what stands before the @ that it is put in where a customer gave no address.
 func nobodysName(local string) bool {
 	switch local {
-	case "none", "noemail", "no-email", "noreply", "no-reply", "donotreply", "do-not-reply", "na", "n.a", "notprovided", "not-provided", "declined", "refused", "unknown":
+	case "none", "noemail", "no-email", "noreply", "no-reply", "donotreply", "do-not-reply", "na", "n.a", "n/a", "notprovided", "not-provided", "not provided", "declined", "refused", "unknown":
 		return true
 	}
 	return false

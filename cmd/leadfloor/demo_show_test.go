@@ -97,9 +97,9 @@ func TestTeller(t *testing.T) {
 	check("nobody answers",
 		"new  ID  autotrader  2020 Honda Civic  -> bob  dealt after 0.0s",
 		"overdue  ID  autotrader  2020 Honda Civic  bob  no answer in time",
-		"warned  ID  autotrader  2020 Honda Civic  bob  untouched",
+		"warned  ID  autotrader  2020 Honda Civic  bob  untouched for 7s of open time",
 		"dealt again  ID  autotrader  2020 Honda Civic  bob -> alice  untouched for 9s of open time",
-		"warned  ID  autotrader  2020 Honda Civic  alice  untouched",
+		"warned  ID  autotrader  2020 Honda Civic  alice  untouched for 7s of open time",
 		"to manager  ID  autotrader  2020 Honda Civic  alice -> mia  re-dealt as often as allowed",
 		"assigned  ID  autotrader  2020 Honda Civic  mia -> alice  lies too long")
 

@@ -58,7 +58,19 @@ func TestRebuild(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return c.Del(ctx, keys[len(keys)/2:]...).Err()
+			for _, k := range keys {
+				values, err := c.HVals(ctx, k).Result()
+				if err != nil {
+					return err
+				}
+				if strings.Contains(strings.Join(values, ","), "!") {
+					continue // that somebody was forgotten stands nowhere else
+				}
+				if err := c.Del(ctx, k).Err(); err != nil {
+					return err
+				}
+			}
+			return nil
 		}, "fingerprint of main-street-"},
 		"stray fingerprints": {func(ctx context.Context, c *redis.Client, _ string) error {
 			return c.HSet(ctx, key("fp:000"), "eAAAAAAAAAAA", "main-street-none:").Err()

@@ -32,25 +32,13 @@ type MailPlace struct {
 // and the counts stay. What the person wrote until now is not taken again, wherever it is found; what they write from now on is a new
 // customer's. It may be repeated.
 func (r *Router) Forget(ctx context.Context, id, reason, by, actor string) (*Erased, error) {
-	store, f, err := r.judge(id, reason, by)
-	if err != nil {
-		return nil, err
-	}
-	h, err := r.hasher(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	l, err := r.standing(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	leads, err := r.ofSame(ctx, f, h, l)
+	f, h, leads, err := r.ofPerson(ctx, id, reason, by)
 	if err != nil {
 		return nil, err
 	}
 	done := &Erased{Mails: []MailPlace{}, Held: []string{}}
 	// The lead that was named comes last: until it is done the call can be repeated and finds the others.
-	for _, other := range append(leads, l) {
+	for _, other := range leads {
 		mails, err := r.erase(ctx, f, h, other.ID, Event{By: by, Actor: actor, Detail: map[string]string{"reason": reason}}, true)
 		if err != nil {
 			return nil, err
@@ -67,24 +55,12 @@ func (r *Router) Forget(ctx context.Context, id, reason, by, actor string) (*Era
 
 // Person returns what tells whether an enquiry is of the person who asks in a lead, as Forget takes it: nothing is, once they are forgotten.
 func (r *Router) Person(ctx context.Context, id string) (func(*Enquiry) bool, error) {
-	store, f, err := r.judge(id, "", "")
-	if err != nil {
-		return nil, err
-	}
-	h, err := r.hasher(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	l, err := r.standing(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	leads, err := r.ofSame(ctx, f, h, l)
+	f, h, leads, err := r.ofPerson(ctx, id, "", "")
 	if err != nil {
 		return nil, err
 	}
 	var own []Print
-	for _, x := range append(leads, l) {
+	for _, x := range leads {
 		own = append(own, h.allPrints(x, f.Relays, asker)...)
 	}
 	return func(e *Enquiry) bool {
@@ -92,6 +68,24 @@ func (r *Router) Person(ctx context.Context, id string) (func(*Enquiry) bool, er
 			return slices.ContainsFunc(own, p.same)
 		})
 	}, nil
+}
+
+// ofPerson finds all leads of the person who asks in one, which comes last, for whoever judges about them.
+func (r *Router) ofPerson(ctx context.Context, id, reason, by string) (*Rooftop, Hasher, []*Lead, error) {
+	store, f, err := r.judge(id, reason, by)
+	if err != nil {
+		return nil, Hasher{}, nil, err
+	}
+	h, err := r.hasher(ctx, store)
+	if err != nil {
+		return nil, Hasher{}, nil, err
+	}
+	l, err := r.standing(ctx, id)
+	if err != nil {
+		return nil, Hasher{}, nil, err
+	}
+	others, err := r.ofSame(ctx, f, h, l)
+	return f, h, append(others, l), err
 }
 
 // same says whether two prints are one customer's: of a phone two last names that differ are two people.

@@ -135,13 +135,6 @@ func (s *Script) Remove(uid uint32) {
 	s.folders["INBOX"] = slices.DeleteFunc(s.folders["INBOX"], func(h Held) bool { return h.UID == uid })
 }
 
-// Rewind empties INBOX and has it give UIDs from 1 again, under the same UIDVALIDITY.
-func (s *Script) Rewind() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.folders["INBOX"], s.next = nil, 1
-}
-
 // Held lists a folder.
 func (s *Script) Held(folder string) []Held {
 	s.mu.Lock()

@@ -342,9 +342,10 @@ func (v *Verification) lead(id string, log, live Fields) {
 // A kind names what is derived, as differences call it.
 const (
 	ofUntouched = "untouched"    // lead: start of its clock
-	ofDeadline  = "deadline"     // lead: its deadline
+	ofDeadline  = "deadline"     // untouched lead: its deadline, while it is to come
+	ofOverdue   = "overdue"      // untouched lead: its deadline, once it has passed
 	ofWaiting   = "waiting"      // lead: arrival
-	ofTimer     = "timer"        // lead: instant of its first timer
+	ofTimer     = "timer"        // lead: instant of its first timer, unless its deadline is to come no later
 	ofOwed      = "owed"         // lead: deadline of its T.O.
 	ofArrival   = "arrival"      // lead: arrival
 	ofPerson    = "untouched of" // person: untouched leads
@@ -363,31 +364,34 @@ const (
 // derived is what follows from the folded leads, by kind.
 func (b *Book) derived() map[string]map[string]int64 {
 	sets := map[string]map[string]int64{
-		ofUntouched: {}, ofDeadline: {}, ofWaiting: {}, ofTimer: {}, ofOwed: {}, ofArrival: {}, ofPerson: {}, ofCounter: b.Counts,
+		ofUntouched: {}, ofDeadline: {}, ofOverdue: {}, ofWaiting: {}, ofTimer: {}, ofOwed: {}, ofArrival: {}, ofPerson: {}, ofCounter: nonzero(b.Counts),
 	}
 	put := func(set, member, ms string) {
 		if n, err := strconv.ParseInt(ms, 10, 64); err == nil {
 			sets[set][member] = n
 		}
 	}
+	due := func(set, id string, at int64) {
+		if at != 0 {
+			sets[set][id] = at
+		}
+	}
 	for id, f := range b.Leads {
 		put(ofArrival, id, f["ar"])
+		d, deadline := decoder{f: f}, int64(0)
 		if st := State(f["st"]); st == Waiting || st == Untouched {
 			put(ofUntouched, id, f["ra"])
-			put(ofDeadline, id, f["dl"])
+			deadline = d.int("dl")
 			if st == Waiting {
 				put(ofWaiting, id, f["ar"])
 			} else {
 				sets[ofPerson][f["ow"]]++
 			}
 		}
-		next := ""
-		for _, code := range TimerCodes {
-			if at := f["t"+string(code)]; at != "" && (next == "" || len(at) < len(next) || len(at) == len(next) && at < next) {
-				next = at
-			}
-		}
-		put(ofTimer, id, next)
+		toCome, passed, timer := FallsDue(deadline, d.timers())
+		due(ofDeadline, id, toCome)
+		due(ofOverdue, id, passed)
+		due(ofTimer, id, timer)
 		if p := strings.Split(f["to"], "|"); len(p) == 6 && TurnoverState(p[0]) == TurnoverOwed {
 			put(ofOwed, id, p[1])
 		}
@@ -397,8 +401,8 @@ func (b *Book) derived() map[string]map[string]int64 {
 
 func (d *Derived) sets() map[string]map[string]int64 {
 	return map[string]map[string]int64{
-		ofUntouched: d.ByArrival, ofDeadline: d.ByDue, ofWaiting: d.Waiting, ofTimer: d.Due, ofOwed: d.Owed, ofArrival: d.Leads,
-		ofPerson: nonzero(d.Untouched), ofCounter: d.Counts,
+		ofUntouched: d.ByArrival, ofDeadline: d.ByDue, ofOverdue: d.Overdue, ofWaiting: d.Waiting, ofTimer: d.Due, ofOwed: d.Owed, ofArrival: d.Leads,
+		ofPerson: nonzero(d.Untouched), ofCounter: nonzero(d.Counts),
 	}
 }
 

@@ -141,6 +141,23 @@ func (t Timers) Next() (code string, at time.Time) {
 	return code, at
 }
 
+// FallsDue says where a lead stands by what falls due of it, all in milliseconds, 0 for nowhere: with its deadline, 0 unless it is untouched,
+// among those still to come or among those that passed, and with a timer where one goes off before that. A deadline to come is a timer too:
+// what goes off at it or after it is looked for when it has passed.
+func FallsDue(deadline int64, t Timers) (toCome, passed, timer int64) {
+	first := int64(0)
+	if _, at := t.Next(); !at.IsZero() {
+		first = at.UnixMilli()
+	}
+	switch {
+	case deadline == 0 || t.Due.IsZero() || t.Due.UnixMilli() != deadline:
+		return 0, deadline, first
+	case first < deadline:
+		return deadline, 0, first
+	}
+	return deadline, 0, 0
+}
+
 // LeadFromFields decodes a lead and derives from its arrivals and evidence what follows from them.
 func LeadFromFields(store, id string, version int64, f Fields) (*Lead, error) {
 	d := decoder{f: f}
@@ -150,7 +167,7 @@ func LeadFromFields(store, id string, version int64, f Fields) (*Lead, error) {
 		Owner: f["ow"], CoveredBy: f["cb"], State: State(f["st"]),
 		ArrivedAt: d.time("ar"), Activity: d.time("la"),
 		Running:  Running{Attempt: d.time("ra"), Response: d.time("rr"), Contact: d.time("rc")},
-		Timers:   Timers{Warn: d.time("tw"), Due: d.time("td"), PersonDue: d.time("tp"), Reassign: d.time("tr"), Close: d.time("tx")},
+		Timers:   d.timers(),
 		First:    d.int("fe"),
 		Picked:   f["pk"] != "",
 		Redeals:  int(d.int("rn")),
@@ -218,6 +235,10 @@ type decoder struct {
 func (d *decoder) int(name string) int64 { return d.number(name, d.f[name]) }
 
 func (d *decoder) time(name string) time.Time { return d.millis(name, d.f[name]) }
+
+func (d *decoder) timers() Timers {
+	return Timers{Warn: d.time("tw"), Due: d.time("td"), PersonDue: d.time("tp"), Reassign: d.time("tr"), Close: d.time("tx")}
+}
 
 func (d *decoder) millis(name, s string) time.Time {
 	if n := d.number(name, s); n != 0 {

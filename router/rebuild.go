@@ -26,6 +26,7 @@ type Mend struct {
 	Field string // lead, person, counter or timer
 
 	Value   int64 // of a set or counter
+	Was     int64 // of a counter
 	Gone    bool  // it is to be taken away
 	Turns   *Turns
 	Hand    *Hand
@@ -134,7 +135,7 @@ func (b *Book) mends(live *Derived, now time.Time) (all []Mend) {
 		for m := range union(set, log[kind]) {
 			n, ok := log[kind][m]
 			if was, had := set[m]; had != ok || was != n {
-				all = append(all, Mend{Kind: kind, Field: m, Value: n, Gone: !ok})
+				all = append(all, Mend{Kind: kind, Field: m, Value: n, Was: was, Gone: !ok})
 			}
 		}
 	}

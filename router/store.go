@@ -365,15 +365,15 @@ type Derived struct {
 	Hands     map[string]Hand
 	Counts    map[string]int64
 	Turns     map[string]Turns
-	Untouched map[string]int64  // per person, without what is only held
-	ByArrival map[string]int64  // untouched leads, start of the clock in ms
-	ByDue     map[string]int64  // untouched leads, deadline in ms
-	Waiting   map[string]int64  // held leads, arrival in ms
-	Due       map[string]int64  // leads of which something falls due, the first of it in ms
-	Owed      map[string]int64  // leads with a T.O. to be done, its deadline in ms
-	Leads     map[string]int64  // every lead, arrival in ms
-	Labels    map[string]string // sources that became labels
-	Line      map[string]int64  // the eligible as the next turn goes by them, and their passes; empty where that is not kept
+	Untouched map[string]int64 // per person, without what is only held
+	ByArrival map[string]int64 // untouched leads, start of the clock in ms
+	ByDue     map[string]int64 // untouched leads whose deadline is to come, the deadline in ms
+	Overdue   map[string]int64 // those whose deadline has passed, the deadline in ms
+	Waiting   map[string]int64 // held leads, arrival in ms
+	Due       map[string]int64 // leads of which something else falls due before a deadline to come, the first of it in ms
+	Owed      map[string]int64 // leads with a T.O. to be done, its deadline in ms
+	Leads     map[string]int64 // every lead, arrival in ms
+	Line      map[string]int64 // the eligible as the next turn goes by them, and their passes; empty where that is not kept
 	Ref       int64
 }
 

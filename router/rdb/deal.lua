@@ -1,9 +1,9 @@
 -- deal gives a lead a new owner: whose turn it is, or R.to. Where nobody may get it R.hold has it: holds it while nobody is eligible at
 -- all, keeps it where all who are have missed it.
--- KEYS 15 lead. Returns JSON {owner, seq, kind}, {conflict: true}, {none: true} where it goes on being held, {early: true} before the
+-- KEYS 14 lead. Returns JSON {owner, seq, kind}, {conflict: true}, {none: true} where it goes on being held, {early: true} before the
 -- spacing has passed.
-local LEAD = KEYS[15]
-local f = read(LEAD, 'v', 'st', 'ow', 'sl', 'ra', 'ar', 'td', 'tx')
+local LEAD = KEYS[14]
+local f = read(LEAD, 'v', 'st', 'ow', 'sl', 'ra', 'ar', 'td', 'tx', 'dl')
 if not f[1] or tonumber(f[1]) ~= R.v then return '{"conflict":true}' end
 local held = f[2] == 'waiting'
 if R.spacing > 0 and held then
@@ -56,7 +56,7 @@ end
 deal.to, deal.cost, deal.reason, deal.missed = owner, cost, reason, #R.exclude > 0 and cjson.encode(R.exclude) or nil
 local s = event(kind, R.id, R.by, set, deal_json(deal))
 write(LEAD, int(s), set)
-wind(R.id, set.tw, set.tp, set.tr, f[7], f[8])
+wind(R.id, f[5] and f[9], f[7], set.tp, set.tw, set.tr, f[8])
 if kind == 'held' then
   redis.call('ZADD', WAIT, f[6], R.id)
 elseif held then

@@ -1,16 +1,5 @@
--- Shared by every script of a store. What stands before it makes R, the request: of take flat, of all others JSON in ARGV[1].
--- KEYS 1 meta 2 ev 3 rot 4 hand 5 unt 6 cnt 7 leads 8 wait 9 ua 10 ud 11 due 12 owed 13 src 14 last; from 15 on the script's own.
--- A script reads and checks first and writes last: Redis does not roll back.
-local META, EV, ROT, HAND, UNT, CNT, LEADS, WAIT, UA, UD, DUE, OWED, SRC, LAST = unpack(KEYS, 1, 14)
+-- Shared by the scripts of a store, after head.lua.
 local TURN = 720720
-
-local function int(n) return string.format('%d', n) end
-
-local meta = redis.call('HMGET', META, 'seq', 'last', 'gen', 'ref', 'wl', 'epoch', 'floor', 'line', 'told')
-if not meta[6] or R.epoch ~= '' and R.epoch ~= meta[6] then return redis.error_reply('UNOPENED the store has no keys, or others than were opened') end
-local seq, gen, ref = tonumber(meta[1] or 0) or 0, tonumber(meta[3] or 0) or 0, tonumber(meta[4] or '')
--- The clock of a store never goes back.
-local now = math.max(R.now, tonumber(meta[2] or 0) or 0)
 
 local function hash(key)
   local t, flat = {}, redis.call('HGETALL', key)
@@ -35,12 +24,8 @@ local function event(kind, lead, by, set, deal, detail, birth)
   return seq
 end
 
--- line is who is next, then who after, of the eligible: 'pass of the last;' and of each 'id cost pass last turns since;'. It is kept beside
--- the rotation while nothing but a turn can change the floor and nobody is held, so that take need not look at everybody; nil: as it was,
--- '': not known.
--- floor says until when: the request's floor as one word, and when the first who was set by hand no longer is, 0 where nobody was.
--- told is the last event that tells the passes of all.
-local line, floor, told = nil, nil, tonumber(meta[9] or '')
+-- What becomes of the line, see head.lua; nil: as it was, '': not known.
+local line, floor
 
 -- flush writes counters and events; the counters are told by the last event, unless they follow from the birth that it tells.
 local function flush()
@@ -133,12 +118,6 @@ local function unpack_person(p, s)
   p.pass, p.last, p.was, p.turns, p.since, p.gen, p.skip = tonumber(pass), tonumber(last), was == '1', tonumber(turns), tonumber(since), tonumber(g), was
 end
 
--- steady says whether the floor is as it was when line was written.
-local function steady()
-  local word, till = string.match(meta[7] or '', '^(%S+) (%d+)$')
-  return word == R.word and (till == '0' or now < tonumber(till))
-end
-
 -- muster reads who is eligible and admits or drops people; changes, and of whoever is skipped the reason, are told by stand.
 local changed, news, admitted, joined, refused = false, false, {}, {}, nil
 local mustered, expires, capped = false, 0, false
@@ -222,9 +201,7 @@ local function sides()
   return object(i), object(o)
 end
 
--- among tells of a deal who it was decided among: how many events ago that was told, or anew where it is long ago. No log is read back
--- further than this for one event.
-local MOST = 256
+-- among tells of a deal who it was decided among: how many events ago that was told, or anew where it is long ago.
 local function among(deal)
   if told and seq + 1 - told < MOST then
     deal.since = seq + 1 - told
@@ -301,14 +278,19 @@ local function charge(p, dealt)
   return cost
 end
 
--- wind sets when something next falls due of a lead, by its timers; an empty one does not run.
-local function wind(lead, ...)
-  local first
+-- wind sets when something next falls due of a lead: dl its deadline, empty or nil unless it is untouched; td and the others its timers, of
+-- which an empty one does not run. A deadline to come stands among the deadlines alone, unless another timer goes off before it.
+local function wind(lead, dl, td, ...)
+  local first = tonumber(td or '')
   for i = 1, select('#', ...) do
     local at = tonumber((select(i, ...)) or '')
     if at and (not first or at < first) then first = at end
   end
-  if first then redis.call('ZADD', DUE, int(first), lead) else redis.call('ZREM', DUE, lead) end
+  dl = tonumber(dl or '')
+  local to_come = dl and dl == tonumber(td or '')
+  if to_come then redis.call('ZADD', UD, int(dl), lead) else redis.call('ZREM', UD, lead) end
+  if dl and not to_come then redis.call('ZADD', OVER, int(dl), lead) else redis.call('ZREM', OVER, lead) end
+  if first and not (to_come and first == dl) then redis.call('ZADD', DUE, int(first), lead) else redis.call('ZREM', DUE, lead) end
 end
 
 -- save_people writes who changed, and the line.
@@ -335,36 +317,12 @@ local function save_people()
   line = line .. table.concat(q)
 end
 
--- advance gives the next in line their turn, in the event that is to come. It returns who, what it cost, and their pass before it.
-local function advance()
-  local last, who, cost, pass, turns, since, rest = string.match(meta[8], '^(%d+);(%S+) (%d+) (%d+) %d+ (%d+) (%-?%d+);(.*)$')
-  local after, n = pass + cost, tonumber(since)
-  if n >= 0 then n = n + 1 end
-  local now_, number = int(after), int(seq + 1)
-  turns, since = int(turns + 1), int(n)
-  local mine = table.concat({who, cost, now_, number, turns, since}, ' ') .. ';'
-  redis.call('HSET', ROT, who, table.concat({now_, number, '1', turns, since, int(gen)}, '|'))
-  local second = tonumber(string.match(rest, '^%S+ %d+ (%d+)') or '')
-  ref = second and second < after and second or after
-  if after >= tonumber(last) then
-    line = now_ .. ';' .. rest .. mine
-  else -- behind all who stand no higher
-    for at, theirs in string.gmatch(rest, '()%S+ %d+ (%d+) %d+ %d+ %-?%d+;') do
-      if tonumber(theirs) > after then
-        line = last .. ';' .. string.sub(rest, 1, at - 1) .. mine .. string.sub(rest, at)
-        break
-      end
-    end
-  end
-  return who, cost, pass
-end
-
 -- change writes what router derived a lead to be: c.set fields ('' removes), c.z {letter of a sorted set: score or -1},
 -- c.unt {person: n}. s is the number of the event that tells of it.
 local function change(lead, key, c, s)
   write(key, int(s), c.set)
   if (c.z.w or -1) >= 0 then line, floor = '', '- 0' end
-  local zsets = {a = UA, d = UD, w = WAIT, o = OWED, l = LEADS, t = DUE}
+  local zsets = {a = UA, d = UD, v = OVER, w = WAIT, o = OWED, l = LEADS, t = DUE}
   for letter, score in pairs(c.z) do
     if score >= 0 then redis.call('ZADD', zsets[letter], int(score), lead) else redis.call('ZREM', zsets[letter], lead) end
   end

@@ -1,9 +1,9 @@
 -- put stores what became of a lead, as router derived it from version R.v.
--- KEYS 15 lead, 16 its personal record, 17 the call's token. ARGV 2 a note, personal.
+-- KEYS 14 lead, 15 its personal record, 16 the call's token. ARGV 2 a note, personal.
 -- R.set, R.z and R.unt as change takes them (the number R.pending stands for the event's), R.counts, R.to and R.why of a deal, R.back
--- [[person, cost]] of turns given back, R.erase the prints of a lead that is forgotten, whose shards are the keys from 18 on, R.tombs how many
+-- [[person, cost]] of turns given back, R.erase the prints of a lead that is forgotten, whose shards are the keys from 17 on, R.tombs how many
 -- of them, the first, are remembered. Returns JSON {seq} or {conflict: true}.
-local LEAD, RECORD, CALL = KEYS[15], KEYS[16], KEYS[17]
+local LEAD, RECORD, CALL = KEYS[14], KEYS[15], KEYS[16]
 local done = redis.call('GET', CALL)
 if done then return cjson.encode({seq = tonumber(done)}) end
 if tonumber(redis.call('HGET', LEAD, 'v') or -1) ~= R.v then return '{"conflict":true}' end
@@ -27,7 +27,7 @@ if R.erase then
   for i = 1, R.n do repeats[i] = 'q' .. i end
   redis.call('HDEL', LEAD, unpack(repeats))
   for i, p in ipairs(R.erase) do
-    local key, keep, tomb = KEYS[17 + p.s], {}, i <= R.tombs
+    local key, keep, tomb = KEYS[16 + p.s], {}, i <= R.tombs
     if tomb then keep[1] = '!' .. int(now) .. ':' .. p.x end
     for who, last in string.gmatch(redis.call('HGET', key, p.f) or '', '([^:,]+):([^:,]*)') do
       local forgotten = string.byte(who) == 33

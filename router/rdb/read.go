@@ -1,6 +1,7 @@
 package rdb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -219,12 +220,21 @@ func (s *Store) Called(ctx context.Context, store, token string) (bool, error) {
 
 // Fallen returns the leads of which a timer fell due.
 func (s *Store) Fallen(ctx context.Context, store string, now time.Time, limit int) ([]router.Timer, error) {
-	z, err := s.rdb.ZRangeByScoreWithScores(ctx, keysOf(store).is("due"), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: int64(limit)}).Result()
+	k := keysOf(store)
+	var sets [2]*redis.ZSliceCmd
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, name := range []string{"due", "ud"} {
+			sets[i] = p.ZRangeByScoreWithScores(ctx, k.is(name), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: int64(limit)})
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read timers: %w", err)
 	}
-	all := make([]router.Timer, 0, len(z))
-	for _, e := range z {
+	z := slices.Concat(sets[0].Val(), sets[1].Val())
+	slices.SortStableFunc(z, func(a, b redis.Z) int { return cmp.Compare(a.Score, b.Score) })
+	all := make([]router.Timer, 0, min(len(z), limit))
+	for _, e := range z[:min(len(z), limit)] {
 		all = append(all, router.Timer{Lead: text(e.Member), At: time.UnixMilli(int64(e.Score)).UTC()})
 	}
 	return all, nil
@@ -289,9 +299,9 @@ func (s *Store) sidesAt(ctx context.Context, store string, from, head int64, the
 func (s *Store) Derived(ctx context.Context, store string) (*router.Derived, error) {
 	k := keysOf(store)
 	var meta *redis.SliceCmd
-	hashes := map[string]*redis.MapStringStringCmd{"cnt": nil, "rot": nil, "unt": nil, "src": nil, "hand": nil}
+	hashes := map[string]*redis.MapStringStringCmd{"cnt": nil, "rot": nil, "unt": nil, "hand": nil}
 	var last *redis.XMessageSliceCmd
-	sets := map[string]*redis.ZSliceCmd{"ua": nil, "ud": nil, "wait": nil, "due": nil, "owed": nil, "leads": nil}
+	sets := map[string]*redis.ZSliceCmd{"ua": nil, "ud": nil, "over": nil, "wait": nil, "due": nil, "owed": nil, "leads": nil}
 	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		meta, last = p.HMGet(ctx, k.is("meta"), "seq", "ref", "line", "gen"), p.XRevRangeN(ctx, k.is("ev"), "+", "-", 1)
 		for name := range hashes {
@@ -313,8 +323,8 @@ func (s *Store) Derived(ctx context.Context, store string) (*router.Derived, err
 		return m
 	}
 	d := &router.Derived{
-		Head: number(meta.Val()[0]), Gen: number(meta.Val()[3]), Hands: map[string]router.Hand{}, Ref: number(meta.Val()[1]), Counts: numbers(hashes["cnt"].Val()), Untouched: numbers(hashes["unt"].Val()), Labels: hashes["src"].Val(),
-		ByArrival: zset("ua"), ByDue: zset("ud"), Waiting: zset("wait"), Due: zset("due"), Owed: zset("owed"), Leads: zset("leads"),
+		Head: number(meta.Val()[0]), Gen: number(meta.Val()[3]), Hands: map[string]router.Hand{}, Ref: number(meta.Val()[1]), Counts: counters(hashes["cnt"].Val()), Untouched: numbers(hashes["unt"].Val()),
+		ByArrival: zset("ua"), ByDue: zset("ud"), Overdue: zset("over"), Waiting: zset("wait"), Due: zset("due"), Owed: zset("owed"), Leads: zset("leads"),
 	}
 	if d.Turns, err = turns(hashes["rot"].Val()); err != nil {
 		return nil, err
@@ -348,6 +358,22 @@ func numbers(m map[string]string) map[string]int64 {
 	return out
 }
 
+// counters reads cnt. One field of it stands for all that a plain new lead counts of its source, see plain.lua.
+func counters(m map[string]string) map[string]int64 {
+	out := make(map[string]int64, len(m)+8)
+	for name, v := range m {
+		n := number(v)
+		if p := strings.Split(name, "|"); p[0] == "new" && len(p) == 3 {
+			out[router.CountReceived+"|"+p[1]] += n
+			out[router.CountTouches+"|"+p[1]] += n
+			out[router.CountBucket+"|"+string(router.ClockAssignment)+"|"+p[1]+"|"+p[2]] += n
+			continue
+		}
+		out[name] += n
+	}
+	return out
+}
+
 var errTurns = errors.New("a person's standing in the rotation cannot be read")
 
 func turns(m map[string]string) (map[string]router.Turns, error) {
@@ -367,47 +393,54 @@ func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, err
 	k := keysOf(store)
 	now := strconv.FormatInt(s.Now().UnixMilli(), 10)
 	var (
-		meta                        *redis.SliceCmd
-		cnt, unt, rot, last         *redis.MapStringStringCmd
-		src                         *redis.StringSliceCmd
-		ua, wait, q, owed, over     *redis.IntCmd
-		firstUA, firstUD, firstOwed *redis.ZSliceCmd
-		firstWait                   *redis.StringSliceCmd
+		meta, cnt, unt, rot                    *redis.MapStringStringCmd
+		ua, wait, q, owed                      *redis.IntCmd
+		over, late                             *redis.IntCmd
+		firstUA, firstUD, firstOver, firstOwed *redis.ZSliceCmd
+		firstWait                              *redis.StringSliceCmd
 	)
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		meta = p.HMGet(ctx, k.is("meta"), "epoch", "gen", "difference", "checked")
-		cnt, unt, rot, last = p.HGetAll(ctx, k.is("cnt")), p.HGetAll(ctx, k.is("unt")), p.HGetAll(ctx, k.is("rot")), p.HGetAll(ctx, k.is("last"))
-		src = p.HKeys(ctx, k.is("src"))
+		meta, cnt, unt, rot = p.HGetAll(ctx, k.is("meta")), p.HGetAll(ctx, k.is("cnt")), p.HGetAll(ctx, k.is("unt")), p.HGetAll(ctx, k.is("rot"))
 		ua, wait, q, owed = p.ZCard(ctx, k.is("ua")), p.ZCard(ctx, k.is("wait")), p.ZCard(ctx, k.is("q")), p.ZCard(ctx, k.is("owed"))
-		over = p.ZCount(ctx, k.is("ud"), "-inf", "("+now)
-		firstUA, firstUD, firstOwed = p.ZRangeWithScores(ctx, k.is("ua"), 0, 0), p.ZRangeWithScores(ctx, k.is("ud"), 0, 0), p.ZRangeWithScores(ctx, k.is("owed"), 0, 0)
+		over, late = p.ZCount(ctx, k.is("over"), "-inf", "("+now), p.ZCount(ctx, k.is("ud"), "-inf", "("+now)
+		first := func(name string) *redis.ZSliceCmd { return p.ZRangeWithScores(ctx, k.is(name), 0, 0) }
+		firstUA, firstUD, firstOver, firstOwed = first("ua"), first("ud"), first("over"), first("owed")
 		firstWait = p.ZRange(ctx, k.is("wait"), 0, 0)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the figures: %w", err)
 	}
-	if meta.Val()[0] == nil {
+	m := meta.Val()
+	if m["epoch"] == "" {
 		return nil, router.ErrUnopened
 	}
-	when := func(z *redis.ZSliceCmd) time.Time {
-		if v := z.Val(); len(v) > 0 {
-			return time.UnixMilli(int64(v[0].Score)).UTC()
+	when := func(all ...*redis.ZSliceCmd) (first time.Time) {
+		for _, z := range all {
+			for _, e := range z.Val() {
+				if at := time.UnixMilli(int64(e.Score)).UTC(); first.IsZero() || at.Before(first) {
+					first = at
+				}
+			}
 		}
-		return time.Time{}
+		return first
 	}
 	f := &router.Figures{
-		Epoch: time.UnixMilli(number(meta.Val()[0])).UTC(), Gen: number(meta.Val()[1]), Difference: number(meta.Val()[2]),
-		Counts: numbers(cnt.Val()), Labels: src.Val(), Untouched: ua.Val(), Overdue: over.Val(), Waiting: wait.Val(), Quarantined: q.Val(), TurnoversOwed: owed.Val(),
-		PersonUntouched: numbers(unt.Val()), OldestUntouched: when(firstUA), OldestDeadline: when(firstUD), TurnoverDue: when(firstOwed), LastLead: map[string]time.Time{},
+		Epoch: time.UnixMilli(number(m["epoch"])).UTC(), Gen: number(m["gen"]), Difference: number(m["difference"]),
+		Counts: counters(cnt.Val()), Untouched: ua.Val(), Overdue: over.Val() + late.Val(), Waiting: wait.Val(), Quarantined: q.Val(), TurnoversOwed: owed.Val(),
+		PersonUntouched: numbers(unt.Val()), OldestUntouched: when(firstUA), OldestDeadline: when(firstUD, firstOver), TurnoverDue: when(firstOwed), LastLead: map[string]time.Time{},
 	}
-	if at := number(meta.Val()[3]); at != 0 {
+	if at := number(m["checked"]); at != 0 {
 		f.Checked = time.UnixMilli(at).UTC()
 	}
-	for label, at := range numbers(last.Val()) {
-		f.LastLead[label] = time.UnixMilli(at).UTC()
-		if !slices.Contains(f.Labels, label) {
-			f.Labels = append(f.Labels, label) // a label once counted stays, though the configuration no longer names it
+	for name, v := range m {
+		label, ok := strings.CutPrefix(name, "s:")
+		if !ok {
+			continue
+		}
+		f.Labels = append(f.Labels, label) // a label once counted stays, though the configuration no longer names it
+		if at := number(v); at != 0 {
+			f.LastLead[label] = time.UnixMilli(at).UTC()
 		}
 	}
 	if f.Turns, err = turns(rot.Val()); err != nil {
@@ -415,12 +448,14 @@ func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, err
 	}
 	if ids := firstWait.Val(); len(ids) > 0 {
 		// Whoever came first is due first, so the head of those who wait has the earliest deadline.
-		at, err := s.rdb.ZScore(ctx, k.is("ud"), ids[0]).Result()
-		switch {
-		case err == nil:
-			f.WaitingDeadline = time.UnixMilli(int64(at)).UTC()
-		case !errors.Is(err, redis.Nil):
-			return nil, fmt.Errorf("read the figures: %w", err)
+		for _, name := range []string{"ud", "over"} {
+			at, err := s.rdb.ZScore(ctx, k.is(name), ids[0]).Result()
+			switch {
+			case err == nil:
+				f.WaitingDeadline = time.UnixMilli(int64(at)).UTC()
+			case !errors.Is(err, redis.Nil):
+				return nil, fmt.Errorf("read the figures: %w", err)
+			}
 		}
 	}
 	return f, nil

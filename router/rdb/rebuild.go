@@ -23,8 +23,8 @@ var (
 
 // mendKeys are the keys of what is derived, by what differences call it.
 var (
-	mendSets   = map[string]string{"untouched": "ua", "deadline": "ud", "waiting": "wait", "timer": "due", "owed": "owed", "arrival": "leads"}
-	mendHashes = map[string]string{"untouched of": "unt", "counter": "cnt"}
+	mendSets   = map[string]string{"untouched": "ua", "deadline": "ud", "overdue": "over", "waiting": "wait", "timer": "due", "owed": "owed", "arrival": "leads"}
+	mendHashes = map[string]string{"untouched of": "unt"}
 	mendMeta   = map[string]string{"last event": "seq", "rotation reference": "ref", "rotation generation": "gen"}
 )
 
@@ -37,12 +37,12 @@ func (s *Store) Mend(ctx context.Context, store string, head int64, mends []rout
 		n, ok := numbers[name]
 		if !ok {
 			keys = append(keys, name)
-			n = len(keys) - 14
+			n = len(keys) - scriptKeys
 			numbers[name] = n
 		}
 		return n
 	}
-	h, z, leads, meta := [][]any{}, [][]any{}, [][]any{}, map[string]string{}
+	h, z, n, leads, meta := [][]any{}, [][]any{}, [][]any{}, [][]any{}, map[string]string{}
 	for _, m := range mends {
 		amount := strconv.FormatInt(m.Value, 10)
 		var value any = amount
@@ -54,6 +54,8 @@ func (s *Store) Mend(ctx context.Context, store string, head int64, mends []rout
 			z = append(z, []any{key(k.is(mendSets[m.Kind])), m.Field, value})
 		case mendHashes[m.Kind] != "":
 			h = append(h, []any{key(k.is(mendHashes[m.Kind])), m.Field, value})
+		case m.Kind == "counter": // which may stand in several fields, see counters
+			n = append(n, []any{key(k.is("cnt")), m.Field, strconv.FormatInt(m.Value-m.Was, 10)})
 		case mendMeta[m.Kind] != "":
 			meta[mendMeta[m.Kind]] = amount
 		case m.Turns != nil:
@@ -87,7 +89,7 @@ func (s *Store) Mend(ctx context.Context, store string, head int64, mends []rout
 			return fmt.Errorf("mend %q: nothing of that kind is derived", m.Kind)
 		}
 	}
-	r := request{"now": s.Now().UnixMilli(), "head": head, "h": h, "z": z, "leads": leads, "meta": meta, "floor": "", "catchup": 0}
+	r := request{"now": s.Now().UnixMilli(), "head": head, "h": h, "z": z, "n": n, "leads": leads, "meta": meta, "floor": "", "catchup": 0}
 	var out struct{ Conflict bool }
 	if err := s.run(ctx, s.mend, keys, &out, s.sign(store, r)); err != nil {
 		return fmt.Errorf("mend: %w", err)

@@ -26,18 +26,22 @@ import (
 )
 
 // Schema is the version of the keys. A store written by a newer one is refused.
-const Schema = 2
+const Schema = 3
 
 // ErrSchema says that a newer leadfloor wrote the keys, and that nothing was changed.
 var ErrSchema = errors.New("the keys are of a newer leadfloor")
 
 var (
+	//go:embed head.lua
+	headLua string
 	//go:embed lib.lua
-	lib string
+	libLua string
 	//go:embed upgrade.lua
 	upgradeLua string
 	//go:embed request.lua
 	requestLua string
+	//go:embed plain.lua
+	plainLua string
 	//go:embed take.lua
 	takeLua string
 	//go:embed deal.lua
@@ -61,7 +65,7 @@ type Store struct {
 	memory  memory
 	broken  sync.Map // tag of a store whose keys are not what they should be -> when to look again
 
-	take, deal, put, move, floor, park, unpark, admit, sweep, seal, mend, restore, upgrade *redis.Script
+	take, deal, put, move, floor, park, unpark, admit, sweep, seal, mend, restore, renew *redis.Script
 }
 
 var _ router.Store = (*Store)(nil)
@@ -77,12 +81,12 @@ type Options struct {
 // New makes a Store. Call Sync before use, and now and then, to follow the server's clock.
 func New(rdb redis.UniversalClient, o Options) *Store {
 	script := func(body string) *redis.Script {
-		return redis.NewScript("local R = cjson.decode(ARGV[1])\n" + lib + body)
+		return redis.NewScript("local R = cjson.decode(ARGV[1])\nlocal NOW, EPOCH, ASKED = R.now, R.epoch, 'seq'\n" + headLua + libLua + body)
 	}
 	return &Store{
 		rdb: rdb, now: o.Now, replies: o.WaitReplicas,
-		take: redis.NewScript(requestLua + lib + takeLua), deal: script(dealLua), put: script(putLua), move: script(moveLua), floor: script(floorLua), park: script(parkLua),
-		unpark: script(unparkLua), sweep: script(sweepLua), seal: script(sealLua), mend: script(mendLua), restore: script(restoreLua), admit: redis.NewScript(admitLua), upgrade: redis.NewScript(upgradeLua),
+		take: redis.NewScript(requestLua + headLua + plainLua + libLua + takeLua), deal: script(dealLua), put: script(putLua), move: script(moveLua), floor: script(floorLua), park: script(parkLua),
+		unpark: script(unparkLua), sweep: script(sweepLua), seal: script(sealLua), mend: script(mendLua), restore: script(restoreLua), admit: redis.NewScript(admitLua), renew: script(upgradeLua),
 	}
 }
 
@@ -111,7 +115,7 @@ func (s *Store) Open(ctx context.Context, store string) (router.Identity, error)
 	if schema := number(m[0]); schema > Schema {
 		return router.Identity{}, fmt.Errorf("%w: redis holds schema %d, this leadfloor knows %d: upgrade it", ErrSchema, schema, Schema)
 	} else if schema < Schema {
-		if _, err := s.evalInt(ctx, s.upgrade, []string{meta, keysOf(store).is("due")}); err != nil {
+		if err := s.upgrade(ctx, store); err != nil {
 			return router.Identity{}, fmt.Errorf("upgrade the keys: %w", err)
 		}
 	}
@@ -123,10 +127,36 @@ func (s *Store) Open(ctx context.Context, store string) (router.Identity, error)
 	return router.Identity{Epoch: time.UnixMilli(number(m[1])).UTC(), Key: key}, nil
 }
 
-// base are the keys that every script of a store opens with; see lib.lua.
+// upgrade brings a store's keys to this Schema. Where it is cut off it begins anew.
+func (s *Store) upgrade(ctx context.Context, store string) error {
+	k := keysOf(store)
+	leads, err := s.rdb.ZRange(ctx, k.is("ud"), 0, -1).Result()
+	if err != nil {
+		return err
+	}
+	const chunk = 500
+	for first := true; first || len(leads) > 0; first = false {
+		some := leads[:min(len(leads), chunk)]
+		leads = leads[len(some):]
+		keys := append(k.base(), k.is("src"), k.is("last"))
+		for _, id := range some {
+			keys = append(keys, k.lead(id))
+		}
+		r := request{"now": s.Now().UnixMilli(), "leads": append([]string{}, some...), "done": len(leads) == 0, "floor": "", "catchup": 0}
+		if err := s.run(ctx, s.renew, keys, &struct{}{}, s.sign(store, r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scriptKeys is how many keys every script of a store opens with.
+const scriptKeys = 13
+
+// base are these keys; see head.lua.
 func (k storeKeys) base() []string {
-	names := []string{"meta", "ev", "rot", "hand", "unt", "cnt", "leads", "wait", "ua", "ud", "due", "owed", "src", "last"}
-	keys := make([]string, len(names), len(names)+16)
+	names := [scriptKeys]string{"meta", "ev", "rot", "hand", "unt", "cnt", "leads", "wait", "ua", "ud", "over", "due", "owed"}
+	keys := make([]string, scriptKeys, scriptKeys+16)
 	for i, n := range names {
 		keys[i] = k.is(n)
 	}
@@ -186,11 +216,11 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 		past = "1"
 	}
 	floor, word := roster(t.Floor)
-	_, soonest := t.Timers.Next()
+	toCome, passed, timer := router.FallsDue(ms(t.Due), t.Timers)
 	args := make([]any, 0, 40)
 	for _, v := range [...]string{
-		number10(t.Now), number10(t.At), t.LeadID, b64(t.Token), b64(t.Place), string(t.Record), t.Source, known,
-		t.IDPrint + "|" + t.ContentPrint, birth(t), number10(t.Due), number10(soonest),
+		some(ms(t.Now)), some(ms(t.At)), t.LeadID, b64(t.Token), b64(t.Place), string(t.Record), t.Source, known,
+		t.IDPrint + "|" + t.ContentPrint, birth(t), some(toCome), some(passed), some(timer),
 		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.Fixed, t.Named, word, t.By, t.Actor, past, s.epoch(store),
 	} {
 		args = append(args, v)
@@ -274,11 +304,12 @@ func seldom(t *router.Take, floor string, cand []string) (string, error) {
 		Written  int64            `json:"written"`
 		Present  bool             `json:"present"`
 		Timers   map[string]int64 `json:"timers"`
+		Due      string           `json:"due"`
 		Late     request          `json:"late,omitempty"`
 	}{
 		t.Channel, max(0, t.MaxSources-len(t.Known)), t.Desk, t.Resend, t.IDPrint, t.ContentPrint, t.Holder, managers, len(t.Floor) > 0,
 		t.Windows.CreatedWithin.Milliseconds(), t.Windows.ActiveWithin.Milliseconds(), t.Windows.SameEnquiryWithin.Milliseconds(),
-		floor, t.CatchUp, newborn(t), append([]string{}, cand...), t.Written.UnixMilli(), t.Present, t.Timers.ByCode(), late,
+		floor, t.CatchUp, newborn(t), append([]string{}, cand...), t.Written.UnixMilli(), t.Present, t.Timers.ByCode(), some(ms(t.Due)), late,
 	})
 	return string(b), err
 }
@@ -329,11 +360,20 @@ var decided = map[string]router.Disposition{
 	"n": router.DispositionNew, "t": router.DispositionTouch, "d": router.DispositionDuplicate, "o": "other", "q": "quarantined",
 }
 
-func number10(t time.Time) string {
+// ms is an instant in milliseconds, 0 where there is none.
+func ms(t time.Time) int64 {
 	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// some writes a number other than 0.
+func some(n int64) string {
+	if n == 0 {
 		return ""
 	}
-	return strconv.FormatInt(t.UnixMilli(), 10)
+	return strconv.FormatInt(n, 10)
 }
 
 // prints encodes prints for a script, each with the number of its shard among the keys given.
@@ -534,19 +574,26 @@ func change(c *router.Change) (request, error) {
 
 // places says where a lead stands in the sorted sets, -1 where it does not.
 func places(l *router.Lead) map[string]int64 {
-	p := map[string]int64{"a": -1, "d": -1, "w": -1, "o": -1, "l": -1, "t": -1}
-	if _, at := l.Timers.Next(); !at.IsZero() {
-		p["t"] = at.UnixMilli()
+	p := map[string]int64{"a": -1, "d": -1, "v": -1, "w": -1, "o": -1, "l": -1, "t": -1}
+	put := func(letter string, at int64) {
+		if at != 0 {
+			p[letter] = at
+		}
 	}
+	deadline := int64(0)
 	if l.Arrivals > 0 || l.Into != "" {
 		p["l"] = l.ArrivedAt.UnixMilli()
 	}
 	if l.Untouched() {
 		p["a"] = l.Running.Attempt.UnixMilli()
 		if l.DueAt != nil {
-			p["d"] = l.DueAt.UnixMilli()
+			deadline = l.DueAt.UnixMilli()
 		}
 	}
+	toCome, passed, timer := router.FallsDue(deadline, l.Timers)
+	put("d", toCome)
+	put("v", passed)
+	put("t", timer)
 	if l.State == router.Waiting {
 		p["w"] = l.ArrivedAt.UnixMilli()
 	}

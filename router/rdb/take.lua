@@ -1,27 +1,15 @@
--- take decides one arrival: replay, same enquiry, same customer, else whose turn.
--- KEYS 15 token shard, 16 new lead, 17 its personal record, then of each print its shard, then for each of R.cand its lead and its record.
+-- take decides one arrival: replay, same enquiry, same customer, else whose turn; the first and the last of these in plain.lua, where it is plain.
+-- KEYS 14 token shard, 15 new lead, 16 its personal record, then of each print its shard, then for each of R.cand its lead and its record.
 -- ARGV as request.lua names them; then of each print its field, which begins with its kind, and that of the last name.
 -- Returns {disposition, lead, owner, who covers, state, event}; {letter, 'again' where it was at this very place, id} of what was decided
 -- before; {'match', leads...}: call again with these as candidates, their keys named; {'late', lead}: something happened to that lead later
--- than R.at; call again with R.late, what router derives the lead to be: its id, v, and counts, set, z and unt as change takes them.
-local TOK, LEAD, RECORD = KEYS[15], KEYS[16], KEYS[17]
-local PRINTS = (#ARGV - FLAT) / 2
-local function cand(i) return KEYS[16 + PRINTS + 2 * i], KEYS[17 + PRINTS + 2 * i] end
-
--- 1. the same message again?
-local known = redis.call('HGET', TOK, R.token)
-if known then
-  local d, place, lead = string.match(known, '^(%a)(%S*) (.*)$')
-  return {d, place == R.place and 'again' or '', lead}
-end
+-- than AT; call again with R.late, what router derives the lead to be: its id, v, and counts, set, z and unt as change takes them.
+local function cand(i) return KEYS[15 + PRINTS + 2 * i], KEYS[16 + PRINTS + 2 * i] end
 
 -- 2. the same customer? Emails before phones before names, of each the newest first.
-local matches, seen, stored, gone = {}, {}, {}, 0
+local matches, seen, gone = {}, {}, 0
 for n = 1, PRINTS do
-  local field = ARGV[FLAT - 1 + 2 * n]
-  local kind = string.sub(field, 1, 1)
-  local s = kind ~= 'i' and redis.call('HGET', KEYS[17 + n], field) -- what leads are found by but never matched by is looked at below
-  if kind ~= 'i' then stored[n] = s end
+  local s, kind = stored[n], string.sub(ARGV[FLAT - 1 + 2 * n], 1, 1)
   if s then
     local list, lasts, names, tomb = {}, {}, 0, 0
     local mine = ARGV[FLAT + 2 * n]
@@ -53,44 +41,30 @@ if #matches > 0 then
   end
 end
 
-local label = R.src
-if R.known == '' then
-  if redis.call('HEXISTS', SRC, R.src) == 0 then
-    -- The past takes no label from the sources of the present.
-    if R.past == '' and redis.call('HLEN', SRC) < R.smax then redis.call('HSET', SRC, R.src, '1') else label = 'other' end
+local label = SOURCE
+if KNOWN == '' and not meta[10] then
+  -- The past takes no label from the sources of the present.
+  if PAST == '' and tonumber(redis.call('HGET', META, 'labels') or 0) < R.smax then
+    redis.call('HSET', META, ASKED, '0')
+    redis.call('HINCRBY', META, 'labels', 1)
+  else
+    label = 'other'
   end
 end
+-- hear notes when the last lead of the label came.
+local function hear() redis.call('HSET', META, 's:' .. label, AT) end
 
-local function remember(letter, lead) redis.call('HSET', TOK, R.token, letter .. R.place .. ' ' .. lead) end
-
-local function print_(lead)
-  for n = 1, PRINTS do
-    local key, field, mine, s = KEYS[17 + n], ARGV[FLAT - 1 + 2 * n], lead .. ':' .. ARGV[FLAT + 2 * n], stored[n]
-    if not s and redis.call('HSETNX', key, field, mine) == 0 then s = redis.call('HGET', key, field) end
-    if s and not string.find(',' .. s .. ',', ',' .. mine .. ',', 1, true) then
-      -- the newest 16 leads of an identifier are enough; that it was forgotten stays
-      if select(2, string.gsub(s, ',', ',')) >= 15 then
-        local stays = ''
-        while string.byte(s) == 33 do
-          local one, rest = string.match(s, '^([^,]*,)(.*)$')
-          stays, s = stays .. one, rest
-        end
-        s = stays .. (string.match(s, ',(.*)$') or '')
-      end
-      redis.call('HSET', key, field, s == '' and mine or s .. ',' .. mine)
-    end
-  end
-end
+local function remember(letter, lead) redis.call('HSET', TOK, TOKEN, letter .. PLACE .. ' ' .. lead) end
 
 local function arrival(disposition)
-  return table.concat({R.at, R.ch, R.src, disposition}, '|')
+  return table.concat({AT, R.ch, SOURCE, disposition}, '|')
 end
 
 -- A copy is kept beside the arrival that it repeats, whether that lead lives, is over or was void; what only says of itself that it was sent
 -- before, beside the first that was a lead. Of a lead's arrivals the first and the newest 63 are looked at.
 -- What is recorded of the past joins the lead that lived then.
-local at = tonumber(R.at)
-local past = R.past ~= ''
+local at = tonumber(AT)
+local past = PAST ~= ''
 local when = past and at or now
 local alive, former, beside, first
 for _, id in ipairs(matches) do
@@ -121,9 +95,9 @@ if beside then
   local n = int(beside.n + 1)
   local t = arrival('duplicate')
   if not past then count('dup|' .. label) end
-  local s = event('duplicate', beside.id, R.by, {['t' .. n] = t, n = n})
-  redis.call('HSET', beside.key, 'v', int(s), 't' .. n, t, 'n', n, 'q' .. n, R.prints)
-  redis.call('HSET', beside.record, 'r' .. n, R.record)
+  local s = event('duplicate', beside.id, BY, {['t' .. n] = t, n = n})
+  redis.call('HSET', beside.key, 'v', int(s), 't' .. n, t, 'n', n, 'q' .. n, REPEATS)
+  redis.call('HSET', beside.record, 'r' .. n, RECORDED)
   print_(beside.id) -- a copy may mend the address
   remember('d', beside.id)
   flush()
@@ -132,24 +106,24 @@ end
 
 -- The past is recorded: nobody is dealt it, told of it or timed by it.
 if past then
-  local lead, key, record, n, set = R.id, LEAD, RECORD, 1, {}
+  local lead, key, record, n, set = ID, LEAD, RECORD, 1, {}
   if alive then
     lead, key, record, n = alive.id, alive.key, alive.record, alive.n + 1
     if alive.past then
       set.la = int(math.max(at, alive.la))
-      if at < alive.ar then set.ar = R.at end
+      if at < alive.ar then set.ar = AT end
     end
   else
     set = R.fields
-    set.sl, set.ow, set.st, set.hy, set.fe = label, R.named ~= '' and R.named or R.holder, 'history', '1', int(seq + 1)
-    if R.named ~= '' then set.pk = '1' end
+    set.sl, set.ow, set.st, set.hy, set.fe = label, NAMED ~= '' and NAMED or R.holder, 'history', '1', int(seq + 1)
+    if NAMED ~= '' then set.pk = '1' end
     count('hist|' .. label)
   end
   set['t' .. n], set.n = arrival('history'), int(n)
-  local s = event('recorded', lead, R.by, set)
-  write(key, int(s), set, 'q' .. n, R.prints)
-  redis.call('HSET', record, 'r' .. n, R.record)
-  if not alive or set.ar then redis.call('ZADD', LEADS, R.at, lead) end
+  local s = event('recorded', lead, BY, set)
+  write(key, int(s), set, 'q' .. n, REPEATS)
+  redis.call('HSET', record, 'r' .. n, RECORDED)
+  if not alive or set.ar then redis.call('ZADD', LEADS, AT, lead) end
   print_(lead)
   remember(alive and 't' or 'n', lead)
   flush()
@@ -169,7 +143,7 @@ if alive and not alive.nobodys then
   local set = {['t' .. n] = arrival('touch'), n = n, la = int(math.max(at, tonumber(f[8])))}
   local timers = {}
   local cover
-  if not (steady() and string.find(meta[8], ';' .. owner .. ' ', 1, true)) then
+  if not (steady(WORD) and string.find(meta[8], ';' .. owner .. ' ', 1, true)) then
     muster()
     stand()
     local o = byid[owner]
@@ -184,49 +158,47 @@ if alive and not alive.nobodys then
   end
   set.cb = cover and cover.id or ''
   if not f[3] then
-    set.st, set.ra = 'untouched', R.at
+    set.st, set.ra = 'untouched', AT
     state = 'untouched'
     timers.w = R.timers.w
     if not f[10] then timers.r = R.timers.r end -- who was picked by hand keeps it
   end
   if not f[4] then
-    set.rr, set.dl = R.at, R.due
+    set.rr, set.dl = AT, R.due
     -- the clock before this one was stopped; if its deadline is still to come it was met
     if f[6] then count('due|' .. f[7]) end
     if f[9] then count('pdue|' .. owner) end
     timers.d, timers.p = R.timers.d, R.timers.p
   end
-  if not f[5] then set.rc = R.at end
+  if not f[5] then set.rc = AT end
   if alive.past then -- recorded until now, with its owner
-    set.hy, set.sl, set.ar, set.as = '', label, R.at, int(now)
+    set.hy, set.sl, set.ar, set.as = '', label, AT, int(now)
     count('recv|' .. label)
     count('asg|' .. owner)
     redis.call('ZADD', LEADS, set.ar, alive.id)
   end
   for code, due in pairs(timers) do set['t' .. code] = int(due) end
   count('touch|' .. label)
-  if R.closed ~= '' then count('closed|' .. label) end
+  if CLOSED ~= '' then count('closed|' .. label) end
   if not f[3] then
-    count('h|assignment|' .. label .. '|' .. R.bucket)
-    count('hs|assignment|' .. label, tonumber(R.waited))
+    count('h|assignment|' .. label .. '|' .. BUCKET)
+    count('hs|assignment|' .. label, tonumber(WAITED))
   end
   local deal = {to = owner, cover = cover and cover.id, reason = 'same customer'}
-  local s = event('touch', alive.id, R.by, set, deal_json(cover and among(deal) or deal))
+  local s = event('touch', alive.id, BY, set, deal_json(cover and among(deal) or deal))
   if late then
     change(alive.id, alive.key, late, s)
-    redis.call('HSET', alive.key, 'q' .. n, R.prints)
+    redis.call('HSET', alive.key, 'q' .. n, REPEATS)
   else
-    write(alive.key, int(s), set, 'q' .. n, R.prints)
+    write(alive.key, int(s), set, 'q' .. n, REPEATS)
     if set.ra then
       redis.call('ZADD', UA, set.ra, alive.id)
       redis.call('HINCRBY', UNT, owner, 1)
     end
-    local dl = set.dl or set.ra and f[11]
-    if dl and dl ~= '' and (set.ra or state == 'untouched' or state == 'waiting') then redis.call('ZADD', UD, dl, alive.id) end
-    wind(alive.id, timers.d or f[6], timers.p or f[9], timers.w or f[13], timers.r or f[14], f[15])
+    wind(alive.id, (state == 'untouched' or state == 'waiting') and (set.dl or f[11]), timers.d or f[6], timers.p or f[9], timers.w or f[13], timers.r or f[14], f[15])
   end
-  redis.call('HSET', alive.record, 'r' .. n, R.record)
-  redis.call('HSET', LAST, label, R.at)
+  redis.call('HSET', alive.record, 'r' .. n, RECORDED)
+  hear()
   print_(alive.id)
   remember('t', alive.id)
   save_people()
@@ -235,94 +207,85 @@ if alive and not alive.nobodys then
 end
 
 -- 4. a new lead, or one that nobody ever had: its arrival is this one, those that were recorded stand beside it
-local lead, n = R.id, 1
+local lead, n = ID, 1
 if alive then lead, n, LEAD, RECORD, former = alive.id, alive.n + 1, alive.key, alive.record, nil end
 local kind, owner, cost, cover, deal, pass = 'dealt', nil, nil, nil, {}, ''
 local state, reason, pin = 'untouched', '', nil
-if R.fixed == '' and R.named == '' and not former and told and seq + 1 - told < MOST and steady() then
-  owner, cost, pass = advance()
-  among(deal)
-else
-  muster()
-  stand()
-  local named, ignored = R.named, nil
-  if named == '?' then
-    named, ignored = '', 'the salesperson named is not on the roster'
-  elseif named ~= '' and R.present and (not byid[named] or byid[named].status == 'off') then
-    named, ignored = '', 'the salesperson named is off'
-  end
-  if R.fixed ~= '' then
-    kind, owner, reason, ignored = 'desk', R.fixed, 'desk ' .. R.desk, nil
-  elseif named ~= '' then
-    kind, owner, reason = 'named', named, 'named by a trusted source'
-    if byid[owner] then cost = charge(byid[owner], false) end
-    if R.present then pin = {pk = '1', tr = ''} end -- like a pick by hand
-  elseif former and byid[former] then
-    kind, owner, reason = 'returned', former, 'former owner of the customer\'s last lead'
-    if byid[former].status == 'off' then cover = next_up({[former] = true}) end
-    cost = charge(byid[former], false)
-  else
-    among(deal)
-    local p = next_up()
-    -- Whoever waits longest is dealt first: a newcomer does not pass those who are held.
-    if p and redis.call('ZCARD', WAIT) == 0 then
-      owner, pass = p.id, int(p.pass)
-      cost = charge(p, true)
-    else
-      kind, owner, state, reason = 'held', R.holder, 'waiting', p and 'others wait before it' or 'nobody is eligible'
-    end
-  end
-  if ignored then reason = (reason == '' and 'rotation' or reason) .. '; ' .. ignored end
+muster()
+stand()
+local named, ignored = NAMED, nil
+if named == '?' then
+  named, ignored = '', 'the salesperson named is not on the roster'
+elseif named ~= '' and R.present and (not byid[named] or byid[named].status == 'off') then
+  named, ignored = '', 'the salesperson named is off'
 end
+if FIXED ~= '' then
+  kind, owner, reason, ignored = 'desk', FIXED, 'desk ' .. R.desk, nil
+elseif named ~= '' then
+  kind, owner, reason = 'named', named, 'named by a trusted source'
+  if byid[owner] then cost = charge(byid[owner], false) end
+  if R.present then pin = {pk = '1', tr = ''} end -- like a pick by hand
+elseif former and byid[former] then
+  kind, owner, reason = 'returned', former, 'former owner of the customer\'s last lead'
+  if byid[former].status == 'off' then cover = next_up({[former] = true}) end
+  cost = charge(byid[former], false)
+else
+  among(deal)
+  local p = next_up()
+  -- Whoever waits longest is dealt first: a newcomer does not pass those who are held.
+  if p and redis.call('ZCARD', WAIT) == 0 then
+    owner, pass = p.id, int(p.pass)
+    cost = charge(p, true)
+  else
+    kind, owner, state, reason = 'held', R.holder, 'waiting', p and 'others wait before it' or 'nobody is eligible'
+  end
+end
+if ignored then reason = (reason == '' and 'rotation' or reason) .. '; ' .. ignored end
 
 count('recv|' .. label)
 count('touch|' .. label)
-if R.closed ~= '' then count('closed|' .. label) end
-local soonest = R.soonest
+if CLOSED ~= '' then count('closed|' .. label) end
+local timers = R.timers
 if state == 'waiting' then
-  soonest = R.timers.d and int(R.timers.d) or ''
+  timers = {d = timers.d}
 else
-  if pin then
-    R.timers.r, soonest = nil, ''
-    for _, due in pairs(R.timers) do if soonest == '' or due < tonumber(soonest) then soonest = int(due) end end
-  end
+  if pin then timers.r = nil end
   count('asg|' .. owner)
-  count('h|assignment|' .. label .. '|' .. R.bucket)
-  if R.waited ~= '0' then count('hs|assignment|' .. label, tonumber(R.waited)) end
+  count('h|assignment|' .. label .. '|' .. BUCKET)
+  if WAITED ~= '0' then count('hs|assignment|' .. label, tonumber(WAITED)) end
 end
 cost = cost and int(cost) or ''
 cover = cover and cover.id or ''
 local s = int(seq + 1)
 if alive then
   local set = R.fields
-  for code, due in pairs(R.timers) do if state ~= 'waiting' or code == 'd' then set['t' .. code] = int(due) end end
+  for code, due in pairs(timers) do set['t' .. code] = int(due) end
   set.sl, set.ow, set.st, set.n, set['t' .. int(n)], set.hy, set.cb = label, owner, state, int(n), arrival('touch'), '', cover
   set.la = int(math.max(at, alive.la))
   if state ~= 'waiting' then set.as = int(now) end
   if cost ~= '' then set['c.' .. owner] = cost end
   if pin then set.pk = pin.pk end
   deal.to, deal.cover, deal.cost, deal.reason = owner, cover, tonumber(cost), reason == '' and 'rotation' or reason
-  event(kind, lead, R.by, set, deal_json(deal))
-  write(LEAD, s, set, 'q' .. int(n), R.prints)
+  event(kind, lead, BY, set, deal_json(deal))
+  write(LEAD, s, set, 'q' .. int(n), REPEATS)
 else
   local waiting = state == 'waiting'
   local st, after = waiting and 'w' or '', int(now - at)
-  local o = table.concat({R.src, owner, cost}, '|')
-  local sl = label ~= R.src and label or ''
+  local o = table.concat({SOURCE, owner, cost}, '|')
+  local sl = label ~= SOURCE and label or ''
   local full = deal['in'] or deal.out
-  event(kind, lead, R.by, pin, full and deal_json({['in'] = deal['in'], out = deal.out}), nil,
-    table.concat({st, after, R.birth, o, sl, cover, waiting and '' or R.bucket, R.waited, R.closed, pass, deal.since and int(deal.since) or '', reason}, '|'))
-  redis.call('HSET', LEAD, 'v', s, 'b', table.concat({s, st, after, R.at, R.birth}, '|'), 'o', o, 'q1', R.prints, unpack(sl ~= '' and {'sl', sl} or {}))
+  event(kind, lead, BY, pin, full and deal_json({['in'] = deal['in'], out = deal.out}), nil,
+    table.concat({st, after, BIRTH, o, sl, cover, waiting and '' or BUCKET, WAITED, CLOSED, pass, deal.since and int(deal.since) or '', reason}, '|'))
+  redis.call('HSET', LEAD, 'v', s, 'b', table.concat({s, st, after, AT, BIRTH}, '|'), 'o', o, 'q1', REPEATS, unpack(sl ~= '' and {'sl', sl} or {}))
   if cover ~= '' then redis.call('HSET', LEAD, 'cb', cover) end
   if pin then redis.call('HSET', LEAD, 'pk', pin.pk, 'tr', pin.tr) end
 end
-redis.call('HSET', RECORD, 'r' .. int(n), R.record)
-redis.call('ZADD', LEADS, R.at, lead)
-redis.call('ZADD', UA, R.at, lead)
-if R.due ~= '' then redis.call('ZADD', UD, R.due, lead) end
-if state == 'waiting' then redis.call('ZADD', WAIT, R.at, lead) else redis.call('HINCRBY', UNT, owner, 1) end
-if soonest ~= '' then redis.call('ZADD', DUE, soonest, lead) end
-redis.call('HSET', LAST, label, R.at)
+redis.call('HSET', RECORD, 'r' .. int(n), RECORDED)
+redis.call('ZADD', LEADS, AT, lead)
+redis.call('ZADD', UA, AT, lead)
+wind(lead, R.due, timers.d, timers.p, timers.w, timers.r)
+if state == 'waiting' then redis.call('ZADD', WAIT, AT, lead) else redis.call('HINCRBY', UNT, owner, 1) end
+hear()
 print_(lead)
 remember(alive and 't' or 'n', lead)
 save_people()

@@ -1,10 +1,10 @@
 -- unpark ends that a message is quarantined, or notes that its release begins.
--- KEYS 15 list of the quarantined 16 park 17 raw 18 kept 19 the call that ended it 20 token shard. ARGV 2 the event's detail in JSON, 3 the
+-- KEYS 14 list of the quarantined 15 park 16 raw 17 kept 18 the call that ended it 19 token shard. ARGV 2 the event's detail in JSON, 3 the
 -- token of the lead that is held, or '': as its release begins, that it was held is no longer its decision.
 -- R.kind is released or discarded; with R.begin the release begins: until it ends the message cannot be discarded.
 -- Returns JSON {seq, again} once it has ended, now or before; else {} where its release began, {busy: true} or {none: true}.
-local LIST, PARK, RAW, KEPT, CALL = unpack(KEYS, 15, 19)
-local TOK = KEYS[20]
+local LIST, PARK, RAW, KEPT, CALL = unpack(KEYS, 14, 18)
+local TOK = KEYS[19]
 local ended = redis.call('GET', CALL)
 if ended then return cjson.encode({seq = tonumber(ended), again = true}) end
 local note = redis.call('HGET', PARK, R.id)

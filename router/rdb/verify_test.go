@@ -39,8 +39,14 @@ func TestVerifySees(t *testing.T) {
 		"untouched": func(c *redis.Client, l string) (string, error) {
 			return "untouched " + l, c.ZRem(ctx, key("ua"), l).Err()
 		},
+		"deadline": func(c *redis.Client, l string) (string, error) {
+			return "deadline " + l, c.ZRem(ctx, key("ud"), l).Err()
+		},
+		"overdue": func(c *redis.Client, l string) (string, error) {
+			return "overdue " + l, c.ZAdd(ctx, key("over"), redis.Z{Score: 1, Member: l}).Err()
+		},
 		"timer": func(c *redis.Client, l string) (string, error) {
-			return "timer " + l, c.ZRem(ctx, key("due"), l).Err()
+			return "timer " + l, c.ZAdd(ctx, key("due"), redis.Z{Score: 1, Member: l}).Err()
 		},
 		"set by hand": func(c *redis.Client, _ string) (string, error) {
 			return "set by hand bob", c.HSet(ctx, key("hand"), "bob", "off|0|").Err()

@@ -1,0 +1,97 @@
+-- plain is the part of take that nearly every arrival is decided in: the same message again, or the first of somebody whom nobody knows, while
+-- the floor is as it was. It runs before anything else is made ready; whatever else it may be is left to take.lua.
+local TOK, LEAD, RECORD = KEYS[14], KEYS[15], KEYS[16]
+local PRINTS = (#ARGV - FLAT) / 2
+
+-- 1. the same message again?
+local known = redis.call('HGET', TOK, TOKEN)
+if known then
+  local d, place, lead = string.match(known, '^(%a)(%S*) (.*)$')
+  return {d, place == PLACE and 'again' or '', lead}
+end
+
+-- Who has which print. What leads are found by but never matched by (i) is looked at as it is written.
+local stored, stranger = {}, true
+for n = 1, PRINTS do
+  local field = ARGV[FLAT - 1 + 2 * n]
+  if string.byte(field) ~= 105 then
+    stored[n] = redis.call('HGET', KEYS[16 + n], field)
+    if stored[n] then stranger = false end
+  end
+end
+
+local function print_(lead)
+  for n = 1, PRINTS do
+    local key, field, mine, s = KEYS[16 + n], ARGV[FLAT - 1 + 2 * n], lead .. ':' .. ARGV[FLAT + 2 * n], stored[n]
+    if not s and redis.call('HSETNX', key, field, mine) == 0 then s = redis.call('HGET', key, field) end
+    if s and not string.find(',' .. s .. ',', ',' .. mine .. ',', 1, true) then
+      -- the newest 16 leads of an identifier are enough; that it was forgotten stays
+      if select(2, string.gsub(s, ',', ',')) >= 15 then
+        local stays = ''
+        while string.byte(s) == 33 do
+          local one, rest = string.match(s, '^([^,]*,)(.*)$')
+          stays, s = stays .. one, rest
+        end
+        s = stays .. (string.match(s, ',(.*)$') or '')
+      end
+      redis.call('HSET', key, field, s == '' and mine or s .. ',' .. mine)
+    end
+  end
+end
+
+if stranger and FIXED == '' and NAMED == '' and PAST == '' and (KNOWN ~= '' or meta[10]) and told and seq + 1 - told < MOST and steady(WORD) then
+  -- The next in line gets their turn.
+  local last, owner, cost, pass, turns, since, rest = string.match(meta[8], '^(%d+);(%S+) (%d+) (%d+) %d+ (%d+) (%-?%d+);(.*)$')
+  local after, n = pass + cost, tonumber(since)
+  if n >= 0 then n = n + 1 end
+  local s, passed = int(seq + 1), int(after)
+  turns, since = int(turns + 1), int(n)
+  local mine = owner .. ' ' .. cost .. ' ' .. passed .. ' ' .. s .. ' ' .. turns .. ' ' .. since .. ';'
+  local second = tonumber(string.match(rest, '^%S+ %d+ (%d+)') or '')
+  local line
+  if after >= tonumber(last) then
+    line = passed .. ';' .. rest .. mine
+  else -- behind all who stand no higher
+    for at, theirs in string.gmatch(rest, '()%S+ %d+ (%d+) %d+ %d+ %-?%d+;') do
+      if tonumber(theirs) > after then
+        line = last .. ';' .. string.sub(rest, 1, at - 1) .. mine .. string.sub(rest, at)
+        break
+      end
+    end
+  end
+
+  local clock, delay = int(now), int(now - AT)
+  local o = SOURCE .. '|' .. owner .. '|' .. cost
+  redis.call('HSET', LEAD, 'v', s, 'b', s .. '||' .. delay .. '|' .. AT .. '|' .. BIRTH, 'o', o, 'q1', REPEATS)
+  redis.call('HSET', RECORD, 'r1', RECORDED)
+  redis.call('ZADD', LEADS, AT, ID)
+  redis.call('ZADD', UA, AT, ID)
+  if DUE_AT ~= '' then redis.call('ZADD', UD, DUE_AT, ID) elseif PASSED ~= '' then redis.call('ZADD', OVER, PASSED, ID) end
+  if SOONEST ~= '' then redis.call('ZADD', DUE, SOONEST, ID) end
+  redis.call('HINCRBY', UNT, owner, 1)
+  print_(ID)
+  redis.call('HSET', TOK, TOKEN, 'n' .. PLACE .. ' ' .. ID)
+  redis.call('HSET', ROT, owner, passed .. '|' .. s .. '|1|' .. turns .. '|' .. since .. '|' .. int(gen))
+  redis.call('HINCRBY', CNT, 'new|' .. SOURCE .. '|' .. BUCKET, 1)
+  redis.call('HINCRBY', CNT, 'asg|' .. owner, 1)
+  if WAITED ~= '0' then redis.call('HINCRBY', CNT, 'hs|assignment|' .. SOURCE, WAITED) end
+  if CLOSED ~= '' then redis.call('HINCRBY', CNT, 'closed|' .. SOURCE, 1) end
+  redis.call('HSET', META, 'seq', s, 'last', clock, 'ref', int(second and second < after and second or after), 'line', line, ASKED, AT)
+  local birth = '|' .. delay .. '|' .. BIRTH .. '|' .. o .. '|||' .. BUCKET .. '|' .. WAITED .. '|' .. CLOSED .. '|' .. pass .. '|' .. int(seq + 1 - told) .. '|'
+  if BY == '' and ACTOR == '' then
+    redis.call('XADD', EV, s .. '-0', 'k', 'dealt', 't', clock, 'l', ID, 'n', birth)
+  else
+    local e = {'k', 'dealt', 't', clock, 'l', ID, 'n', birth}
+    for name, v in pairs({b = BY, a = ACTOR}) do
+      if v ~= '' then e[#e + 1] = name; e[#e + 1] = v end
+    end
+    redis.call('XADD', EV, s .. '-0', unpack(e))
+  end
+  return {'new', ID, owner, '', 'untouched', seq + 1}
+end
+
+local R = setmetatable({actor = ACTOR, word = WORD}, {__index = function(r, name)
+  setmetatable(r, nil)
+  for k, v in pairs(cjson.decode(ARGV[FLAT])) do r[k] = v end
+  return r[name]
+end})

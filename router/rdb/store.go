@@ -200,10 +200,41 @@ func (s *Store) sign(store string, r request) string {
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// Take decides an arrival: one round trip, and one more for a customer who is known.
+// Take decides an arrival: one round trip, and one more for a customer who is known or when the floor has changed.
 func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.Taken, error) {
 	k := keysOf(store)
-	keys := append(k.base(), k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID))
+	q := s.asked(k, store, t)
+	for range 10 {
+		keys, args, err := q.call(k)
+		if err != nil {
+			return router.Taken{}, err
+		}
+		c, err := s.call(ctx, s.take, keys, args...)
+		if err != nil {
+			return router.Taken{}, err
+		}
+		taken, done, err := s.answered(ctx, k, q, c)
+		if done || err != nil {
+			return taken, err
+		}
+	}
+	return router.Taken{}, errors.New("the customer's leads kept changing: again later")
+}
+
+// asked is an arrival as take.lua is asked about it.
+type asked struct {
+	t     *router.Take
+	keys  []string // but those of the candidates
+	args  []any
+	rest  int  // which argument is what is seldom needed, and changes with the candidates
+	more  bool // that is needed
+	floor string
+	cand  []string // leads of the same customer, as far as it was said
+}
+
+// asked puts an arrival into keys and arguments.
+func (s *Store) asked(k storeKeys, store string, t *router.Take) *asked {
+	q := &asked{t: t, more: !plain(t), keys: append(k.base(), k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID)), args: make([]any, 0, 40)}
 	known := ""
 	if slices.Contains(t.Known, t.Source) {
 		known = "1"
@@ -216,62 +247,80 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 		past = "1"
 	}
 	floor, word := roster(t.Floor)
+	q.floor = floor
 	toCome, passed, timer := router.FallsDue(ms(t.Due), t.Timers)
-	args := make([]any, 0, 40)
 	for _, v := range [...]string{
 		some(ms(t.Now)), some(ms(t.At)), t.LeadID, b64(t.Token), b64(t.Place), string(t.Record), t.Source, known,
 		t.IDPrint + "|" + t.ContentPrint, birth(t), some(toCome), some(passed), some(timer),
 		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.Fixed, t.Named, word, t.By, t.Actor, past, s.epoch(store),
 	} {
-		args = append(args, v)
+		q.args = append(q.args, v)
 	}
-	rest := len(args)
-	args = append(args, "")
+	q.rest = len(q.args)
+	q.args = append(q.args, "")
 	for _, p := range t.Prints {
-		keys = append(keys, k.shard("fp", p.Hash))
-		args = append(args, string(p.Kind)+b64(p.Hash), b64(p.Last))
+		q.keys = append(q.keys, k.shard("fp", p.Hash))
+		q.args = append(q.args, string(p.Kind)+b64(p.Hash), b64(p.Last))
 	}
-
-	var cand []string
-	for range 10 {
-		all := slices.Clip(keys)
-		for _, id := range cand {
-			all = append(all, k.lead(id), k.personal(id))
-		}
-		r, err := seldom(t, floor, cand)
-		if err != nil {
-			return router.Taken{}, err
-		}
-		args[rest] = r
-		c, err := s.call(ctx, s.take, all, args...)
-		if err != nil {
-			return router.Taken{}, err
-		}
-		a, err := c.Slice()
-		if err != nil {
-			return router.Taken{}, err
-		}
-		switch first := text(a[0]); {
-		case first == "match":
-			cand = cand[:0]
-			for _, id := range a[1:] {
-				cand = append(cand, text(id))
-			}
-			continue
-		case first == "late":
-			return router.Taken{Late: text(a[1])}, nil
-		case len(a) == 3:
-			return s.before(ctx, k, text(a[0]), text(a[1]) != "", text(a[2]))
-		}
-		seq, _ := a[5].(int64)
-		return router.Taken{
-			Disposition: router.Disposition(text(a[0])), Lead: text(a[1]), Owner: text(a[2]), CoveredBy: text(a[3]), State: router.State(text(a[4])), Seq: seq,
-		}, nil
-	}
-	return router.Taken{}, errors.New("the customer's leads kept changing: again later")
+	return q
 }
 
-// seldom is what a plain new lead does not need of the request.
+// plain says whether an arrival may well be one that plain.lua decides, unless its customer is known: there nothing more is asked for.
+func plain(t *router.Take) bool {
+	if t.Fixed != "" || t.Named != "" || t.History || t.Late != nil {
+		return false
+	}
+	on := false
+	for _, c := range t.Floor {
+		if c.Cap > 0 {
+			return false // who is capped comes and goes with every lead
+		}
+		on = on || c.On
+	}
+	return on
+}
+
+// call is the next call, with the candidates known by now.
+func (q *asked) call(k storeKeys) (keys []string, args []any, err error) {
+	keys = slices.Clip(q.keys)
+	for _, id := range q.cand {
+		keys = append(keys, k.lead(id), k.personal(id))
+	}
+	if q.more {
+		q.args[q.rest], err = seldom(q.t, q.floor, q.cand)
+	}
+	return keys, q.args, err
+}
+
+// answered reads an answer. It is not done where the call is to be made again, with more.
+func (s *Store) answered(ctx context.Context, k storeKeys, q *asked, c *redis.Cmd) (taken router.Taken, done bool, err error) {
+	a, err := c.Slice()
+	if err != nil {
+		return router.Taken{}, false, err
+	}
+	switch first := text(a[0]); {
+	case first == "more":
+		q.more = true
+		return router.Taken{}, false, nil
+	case first == "match":
+		q.more, q.cand = true, q.cand[:0]
+		for _, id := range a[1:] {
+			q.cand = append(q.cand, text(id))
+		}
+		return router.Taken{}, false, nil
+	case first == "late":
+		return router.Taken{Late: text(a[1])}, true, nil
+	case len(a) == 3:
+		taken, err = s.before(ctx, k, text(a[0]), text(a[1]) != "", text(a[2]))
+		return taken, true, err
+	}
+	seq, _ := a[5].(int64)
+	return router.Taken{
+		Disposition: router.Disposition(text(a[0])), Lead: text(a[1]), Owner: text(a[2]), CoveredBy: text(a[3]), State: router.State(text(a[4])), Seq: seq,
+	}, true, nil
+}
+
+// seldom is what a plain new lead does not need of the request, and is sent where it is needed.
 func seldom(t *router.Take, floor string, cand []string) (string, error) {
 	managers := map[string]bool{t.Holder: true}
 	for _, m := range t.Managers {

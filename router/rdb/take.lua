@@ -2,7 +2,7 @@
 -- KEYS 14 token shard, 15 new lead, 16 its personal record, then of each print its shard, then for each of R.cand its lead and its record.
 -- ARGV as request.lua names them; then of each print its field, which begins with its kind, and that of the last name.
 -- Returns {disposition, lead, owner, who covers, state, event}; {letter, 'again' where it was at this very place, id} of what was decided
--- before; {'match', leads...}: call again with these as candidates, their keys named; {'late', lead}: something happened to that lead later
+-- before; {'more'}: call again with ARGV FLAT, which was empty; {'match', leads...}: and with these as candidates, their keys named; {'late', lead}: something happened to that lead later
 -- than AT; call again with R.late, what router derives the lead to be: its id, v, and counts, set, z and unt as change takes them.
 local function cand(i) return KEYS[15 + PRINTS + 2 * i], KEYS[16 + PRINTS + 2 * i] end
 
@@ -32,14 +32,17 @@ for n = 1, PRINTS do
   end
 end
 -- What was written before its customer was forgotten does not bring them back.
-if gone > 0 and R.written <= gone then return {'forgotten', '', '', '', '', 0} end
+local more = ARGV[FLAT] ~= ''
+if gone > 0 and more and R.written <= gone then return {'forgotten', '', '', '', '', 0} end
 local declared = {}
 if #matches > 0 then
-  for i, id in ipairs(R.cand) do declared[id] = i end
+  for i, id in ipairs(more and R.cand or {}) do declared[id] = i end
   for _, id in ipairs(matches) do
     if not declared[id] then return {'match', unpack(matches)} end
   end
 end
+
+if not more then return {'more'} end
 
 local label = SOURCE
 if KNOWN == '' and not meta[10] then

@@ -353,7 +353,6 @@ const (
 
 	ofRotation   = "rotation of" // person
 	ofHand       = "set by hand" // person
-	ofLine       = "in line"
 	ofLead       = "lead"
 	ofPrint      = "fingerprint"
 	ofHead       = "last event"
@@ -435,12 +434,6 @@ func (v *Verification) compare(b *Book, live *Derived, now time.Time) {
 		x.Gen, y.Gen = 0, 0
 		v.differ(ofRotation+" "+id, fmt.Sprintf("%+v", x), fmt.Sprintf("%+v", y))
 	}
-	if len(live.Line) > 0 { // else it is made anew when it is next needed
-		line := b.line()
-		for id := range union(live.Line, line) {
-			v.differ(ofLine+" "+id, amount(live.Line, id), amount(line, id))
-		}
-	}
 	was, is := lasting(live.Hands, now), lasting(b.Hands, now)
 	for who := range union(was, is) {
 		v.differ(ofHand+" "+who, was[who].String(), is[who].String())
@@ -467,17 +460,6 @@ func (h Hand) String() string {
 		return string(h.Status)
 	}
 	return string(h.Status) + " until " + h.Until.UTC().Format(time.RFC3339Nano)
-}
-
-// line is who is eligible with which pass.
-func (b *Book) line() map[string]int64 {
-	line := map[string]int64{}
-	for id, t := range b.Turns {
-		if t.Eligible {
-			line[id] = t.Pass
-		}
-	}
-	return line
 }
 
 func amount(m map[string]int64, key string) string {

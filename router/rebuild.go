@@ -163,9 +163,6 @@ func (b *Book) mends(live *Derived, now time.Time) (all []Mend) {
 	if live.Gen != b.gen {
 		all = append(all, Mend{Kind: ofGeneration, Value: b.gen})
 	}
-	if len(live.Line) > 0 && !maps.Equal(live.Line, b.line()) {
-		all = append(all, Mend{Kind: ofLine})
-	}
 	was, is := lasting(live.Hands, now), lasting(b.Hands, now)
 	for who := range union(was, is) {
 		if y, ok := is[who]; was[who].String() != y.String() {

@@ -373,7 +373,6 @@ type Derived struct {
 	Due       map[string]int64 // leads of which something else falls due before a deadline to come, the first of it in ms
 	Owed      map[string]int64 // leads with a T.O. to be done, its deadline in ms
 	Leads     map[string]int64 // every lead, arrival in ms
-	Line      map[string]int64 // the eligible as the next turn goes by them, and their passes; empty where that is not kept
 	Ref       int64
 }
 

@@ -12,8 +12,8 @@ local seq, gen, ref = tonumber(meta[1] or 0) or 0, tonumber(meta[3] or 0) or 0, 
 -- The clock of a store never goes back.
 local now = math.max(NOW, tonumber(meta[2] or 0) or 0)
 
--- The line is who is next, then who after, of the eligible: 'pass of the last;' and of each 'id cost pass last turns since;'. It is kept beside
--- the rotation while nothing but a turn can change the floor and nobody is held, so that take need not look at everybody.
+-- The line is who is next, then who after, of the eligible: 'pass of the last;' and of each 'id cost pass last turns since;'. It is kept while
+-- nothing but a turn can change the floor and nobody is held, so that take need not look at everybody; of whom it names rot tells nothing.
 -- meta floor says until when: the request's floor as one word, and when the first who was set by hand no longer is, 0 where nobody was.
 -- steady says whether the floor is as it was when the line was written.
 local function steady(word)

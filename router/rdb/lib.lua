@@ -118,16 +118,33 @@ local function unpack_person(p, s)
   p.pass, p.last, p.was, p.turns, p.since, p.gen, p.skip = tonumber(pass), tonumber(last), was == '1', tonumber(turns), tonumber(since), tonumber(g), was
 end
 
+-- rotation is how everybody stands, as rot tells it.
+local function rotation()
+  local rot, lined = hash(ROT), {}
+  for who, pass, last, turns, since in string.gmatch(meta[8] or '', '([^; ]+) %d+ (%d+) (%d+) (%d+) (%-?%d+);') do
+    rot[who], lined[who] = table.concat({pass, last, '1', turns, since, int(gen)}, '|'), true
+  end
+  return rot, lined
+end
+
+-- disband ends the line: everybody stands in rot.
+local function disband()
+  local rot, lined = rotation()
+  for who in pairs(lined) do redis.call('HSET', ROT, who, rot[who]) end
+  meta[8], line, floor = '', '', '- 0'
+end
+
 -- muster reads who is eligible and admits or drops people; changes, and of whoever is skipped the reason, are told by stand.
 local changed, news, admitted, joined, refused = false, false, {}, {}, nil
 local mustered, expires, capped = false, 0, false
 local function muster()
   mustered = true
-  local rot, hand = hash(ROT), hash(HAND)
+  local rot, lined = rotation()
+  local hand = hash(HAND)
   local unt
   local top = 0
   for who, on, weight, cap in string.gmatch(R.floor, '(%S+) (%d) (%d+) (%d+),') do
-    local p = {id = who, weight = tonumber(weight), cap = tonumber(cap), status = on == '1' and 'on' or 'off', by = 'schedule'}
+    local p = {id = who, dirty = lined[who], weight = tonumber(weight), cap = tonumber(cap), status = on == '1' and 'on' or 'off', by = 'schedule'}
     local s = rot[p.id]
     if s then unpack_person(p, s); if p.pass > top then top = p.pass end end
     local h = hand[p.id]
@@ -293,18 +310,21 @@ local function wind(lead, dl, td, ...)
   if first and not (to_come and first == dl) then redis.call('ZADD', DUE, int(first), lead) else redis.call('ZREM', DUE, lead) end
 end
 
--- save_people writes who changed, and the line.
+-- save_people writes who changed, into the line where one can be kept, else into rot.
 local function save_people()
-  local w, q = {}, {}
+  if not mustered then return end
+  local q, w = {}, {}
   for _, p in ipairs(people) do
-    if p.dirty then w[#w + 1] = p.id; w[#w + 1] = pack(p) end
     if p.eligible then q[#q + 1] = p end
   end
-  if #w > 0 then redis.call('HSET', ROT, unpack(w)) end
-  if not mustered then return end
-  line, floor = '', '- 0'
   -- Whoever is capped comes and goes with every lead; those who are held come first.
-  if capped or #q == 0 or redis.call('ZCARD', WAIT) > 0 then return end
+  local kept = not capped and #q > 0 and redis.call('ZCARD', WAIT) == 0
+  for _, p in ipairs(people) do
+    if p.dirty and not (kept and p.eligible) then w[#w + 1] = p.id; w[#w + 1] = pack(p) end
+  end
+  if #w > 0 then redis.call('HSET', ROT, unpack(w)) end
+  line, floor = '', '- 0'
+  if not kept then return end
   table.sort(q, function(a, b)
     if a.pass ~= b.pass then return a.pass < b.pass end
     if a.last ~= b.last then return a.last < b.last end
@@ -321,7 +341,7 @@ end
 -- c.unt {person: n}. s is the number of the event that tells of it.
 local function change(lead, key, c, s)
   write(key, int(s), c.set)
-  if (c.z.w or -1) >= 0 then line, floor = '', '- 0' end
+  if (c.z.w or -1) >= 0 then disband() end
   local zsets = {a = UA, d = UD, v = OVER, w = WAIT, o = OWED, l = LEADS, t = DUE}
   for letter, score in pairs(c.z) do
     if score >= 0 then redis.call('ZADD', zsets[letter], int(score), lead) else redis.call('ZREM', zsets[letter], lead) end
@@ -332,6 +352,7 @@ end
 -- give_back takes turns off passes, [[person, cost]], and tells whose.
 local function give_back(all)
   local back = {}
+  if all and #all > 0 then disband() end
   for _, b in ipairs(all or {}) do
     local s = redis.call('HGET', ROT, b[1])
     if s then
@@ -340,7 +361,6 @@ local function give_back(all)
       p.pass = math.max(0, p.pass - b[2])
       p.since, p.gen = -1, gen -- not to be compared until the floor changes
       redis.call('HSET', ROT, b[1], pack(p))
-      line, floor = '', '- 0'
       back[#back + 1] = id(b[1]) .. ':' .. int(b[2])
     end
   end

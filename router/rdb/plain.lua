@@ -45,8 +45,7 @@ if stranger and FIXED == '' and NAMED == '' and PAST == '' and (KNOWN ~= '' or m
   local after, n = pass + cost, tonumber(since)
   if n >= 0 then n = n + 1 end
   local s, passed = int(seq + 1), int(after)
-  turns, since = int(turns + 1), int(n)
-  local mine = owner .. ' ' .. cost .. ' ' .. passed .. ' ' .. s .. ' ' .. turns .. ' ' .. since .. ';'
+  local mine = owner .. ' ' .. cost .. ' ' .. passed .. ' ' .. s .. ' ' .. int(turns + 1) .. ' ' .. int(n) .. ';'
   local second = tonumber(string.match(rest, '^%S+ %d+ (%d+)') or '')
   local line
   if after >= tonumber(last) then
@@ -71,9 +70,7 @@ if stranger and FIXED == '' and NAMED == '' and PAST == '' and (KNOWN ~= '' or m
   redis.call('HINCRBY', UNT, owner, 1)
   print_(ID)
   redis.call('HSET', TOK, TOKEN, 'n' .. PLACE .. ' ' .. ID)
-  redis.call('HSET', ROT, owner, passed .. '|' .. s .. '|1|' .. turns .. '|' .. since .. '|' .. int(gen))
-  redis.call('HINCRBY', CNT, 'new|' .. SOURCE .. '|' .. BUCKET, 1)
-  redis.call('HINCRBY', CNT, 'asg|' .. owner, 1)
+  redis.call('HINCRBY', CNT, 'new|' .. SOURCE .. '|' .. BUCKET .. '|' .. owner, 1)
   if WAITED ~= '0' then redis.call('HINCRBY', CNT, 'hs|assignment|' .. SOURCE, WAITED) end
   if CLOSED ~= '' then redis.call('HINCRBY', CNT, 'closed|' .. SOURCE, 1) end
   redis.call('HSET', META, 'seq', s, 'last', clock, 'ref', int(second and second < after and second or after), 'line', line, ASKED, AT)

@@ -326,7 +326,7 @@ func (s *Store) Derived(ctx context.Context, store string) (*router.Derived, err
 		Head: number(meta.Val()[0]), Gen: number(meta.Val()[3]), Hands: map[string]router.Hand{}, Ref: number(meta.Val()[1]), Counts: counters(hashes["cnt"].Val()), Untouched: numbers(hashes["unt"].Val()),
 		ByArrival: zset("ua"), ByDue: zset("ud"), Overdue: zset("over"), Waiting: zset("wait"), Due: zset("due"), Owed: zset("owed"), Leads: zset("leads"),
 	}
-	if d.Turns, err = turns(hashes["rot"].Val()); err != nil {
+	if d.Turns, err = turns(hashes["rot"].Val(), text(meta.Val()[2]), d.Gen); err != nil {
 		return nil, err
 	}
 	for _, m := range last.Val() {
@@ -341,12 +341,6 @@ func (s *Store) Derived(ctx context.Context, store string) (*router.Derived, err
 		}
 		d.Hands[who] = x
 	}
-	d.Line = map[string]int64{}
-	for i, person := range strings.Split(text(meta.Val()[2]), ";") {
-		if p := strings.Fields(person); i > 0 && len(p) == 6 {
-			d.Line[p[0]] = number(p[2])
-		}
-	}
 	return d, nil
 }
 
@@ -358,15 +352,16 @@ func numbers(m map[string]string) map[string]int64 {
 	return out
 }
 
-// counters reads cnt. One field of it stands for all that a plain new lead counts of its source, see plain.lua.
+// counters reads cnt. One field of it stands for what a plain new lead counts of its source and of its owner, see plain.lua.
 func counters(m map[string]string) map[string]int64 {
 	out := make(map[string]int64, len(m)+8)
 	for name, v := range m {
 		n := number(v)
-		if p := strings.Split(name, "|"); p[0] == "new" && len(p) == 3 {
+		if p := strings.Split(name, "|"); p[0] == "new" && len(p) == 4 {
 			out[router.CountReceived+"|"+p[1]] += n
 			out[router.CountTouches+"|"+p[1]] += n
 			out[router.CountBucket+"|"+string(router.ClockAssignment)+"|"+p[1]+"|"+p[2]] += n
+			out[router.CountAssigned+"|"+p[3]] += n
 			continue
 		}
 		out[name] += n
@@ -376,7 +371,8 @@ func counters(m map[string]string) map[string]int64 {
 
 var errTurns = errors.New("a person's standing in the rotation cannot be read")
 
-func turns(m map[string]string) (map[string]router.Turns, error) {
+// turns reads how everybody stands: by the line, see head.lua, else by rot.
+func turns(m map[string]string, line string, gen int64) (map[string]router.Turns, error) {
 	out := map[string]router.Turns{}
 	for id, v := range m {
 		p := strings.Split(v, "|")
@@ -384,6 +380,11 @@ func turns(m map[string]string) (map[string]router.Turns, error) {
 			return nil, errTurns
 		}
 		out[id] = router.Turns{Pass: number(p[0]), Last: number(p[1]), Eligible: p[2] == "1", Turns: number(p[3]), Since: number(p[4]), Gen: number(p[5])}
+	}
+	for i, person := range strings.Split(line, ";") {
+		if p := strings.Fields(person); i > 0 && len(p) == 6 {
+			out[p[0]] = router.Turns{Pass: number(p[2]), Last: number(p[3]), Eligible: true, Turns: number(p[4]), Since: number(p[5]), Gen: gen}
+		}
 	}
 	return out, nil
 }
@@ -443,7 +444,7 @@ func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, err
 			f.LastLead[label] = time.UnixMilli(at).UTC()
 		}
 	}
-	if f.Turns, err = turns(rot.Val()); err != nil {
+	if f.Turns, err = turns(rot.Val(), m["line"], f.Gen); err != nil {
 		return nil, err
 	}
 	if ids := firstWait.Val(); len(ids) > 0 {

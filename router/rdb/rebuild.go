@@ -84,7 +84,6 @@ func (s *Store) Mend(ctx context.Context, store string, head int64, mends []rout
 				value = encodeHolders(m.Holders)
 			}
 			h = append(h, []any{key(k.shard("fp", m.Print.Hash)), string(m.Print.Kind) + b64(m.Print.Hash), value})
-		case m.Kind == "in line": // goes with any mend
 		default:
 			return fmt.Errorf("mend %q: nothing of that kind is derived", m.Kind)
 		}

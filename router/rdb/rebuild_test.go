@@ -35,7 +35,7 @@ func TestRebuild(t *testing.T) {
 		"nothing":     {func(context.Context, *redis.Client, string) error { return nil }, ""},
 		"sets":        {del("leads", "ua", "ud", "due", "wait", "owed"), "arrival main-street-"},
 		"counters":    {del("cnt", "unt"), "counter recv|autotrader"},
-		"rotation":    {del("rot"), "rotation of bob"},
+		"rotation":    {del("rot"), "rotation of alice"},
 		"set by hand": {del("hand"), "set by hand"},
 		"owner": {func(ctx context.Context, c *redis.Client, l string) error {
 			return c.HSet(ctx, key("l:"+l), "ow", "carl").Err()
@@ -49,7 +49,7 @@ func TestRebuild(t *testing.T) {
 		}, "untouched main-street-x"},
 		"line": {func(ctx context.Context, c *redis.Client, _ string) error {
 			return c.HSet(ctx, key("meta"), "line", "9;carl 720720 9 1 1 1;").Err()
-		}, "in line"},
+		}, "rotation of carl"},
 		"count of events": {func(ctx context.Context, c *redis.Client, _ string) error {
 			return c.HSet(ctx, key("meta"), "seq", 3).Err()
 		}, "last event"},

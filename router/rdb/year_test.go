@@ -200,6 +200,7 @@ type year struct {
 	customers int
 	calls     int
 	hired     int
+	caps      map[string]int // what each is capped at
 
 	window map[string]stand // of those whom the rotation alone dealt to for a while
 	among  string
@@ -259,7 +260,7 @@ func newYear(open func(now func() time.Time) router.Store, seed uint64) *year {
 	r := rand.New(rand.NewPCG(seed, 2))
 	clock := routertest.NewClock()
 	clock.Add(time.Duration(r.IntN(14))*24*time.Hour + 4*time.Hour) // ten in the morning, on any day of two weeks with a holiday
-	y := &year{clock: clock, store: open(clock.Now), first: map[int]*routertest.ModelLead{}}
+	y := &year{clock: clock, store: open(clock.Now), first: map[int]*routertest.ModelLead{}, caps: map[string]int{}}
 	y.home = routertest.Rooftop("main-street")
 	y.home.Location = chicago
 	y.home.Managers = append(y.home.Managers, router.Person{ID: "max", Name: "Max"})
@@ -289,10 +290,20 @@ func (y *year) hire(r *rand.Rand) {
 		return
 	}
 	shifts := calendars(r)
-	y.home.Roster = append(y.home.Roster, router.Salesperson{
-		Person: router.Person{ID: id, Name: id}, Weight: []int{0, 1, 1, 1, 2, 3, 16}[r.IntN(7)], MaxUntouched: []int{0, 0, 0, 1, 2, 5}[r.IntN(6)],
-		Schedule: shifts[r.IntN(len(shifts))],
-	})
+	weight, limit := []int{0, 1, 1, 1, 2, 3, 16}[r.IntN(7)], []int{0, 0, 0, 1, 2, 5}[r.IntN(6)]
+	y.home.Roster = append(y.home.Roster, router.Salesperson{Person: router.Person{ID: id, Name: id}, Weight: weight, Schedule: shifts[r.IntN(len(shifts))]})
+	y.caps[id] = limit
+}
+
+// season has the caps in force for four hours of each eight: without any the next in line is known before an arrival.
+func (y *year) season(now time.Time) {
+	y.home.Roster = slices.Clone(y.home.Roster)
+	for i := range y.home.Roster {
+		y.home.Roster[i].MaxUntouched = 0
+		if now.Hour()/4%2 == 0 {
+			y.home.Roster[i].MaxUntouched = y.caps[y.home.Roster[i].ID]
+		}
+	}
 }
 
 func (y *year) run(all []step) (int, error) {
@@ -318,6 +329,7 @@ func (y *year) do(s step) error {
 	}
 	y.clock.Add(wait.Truncate(time.Millisecond))
 	now := y.clock.Now()
+	y.season(now)
 
 	try := map[string]func(step, time.Time) func(*router.Router) error{
 		"new": y.fresh, "back": y.back, "copy": y.copied, "replay": y.replay, "try": y.try, "close": y.end, "pick": y.pick,
@@ -662,7 +674,7 @@ func (y *year) roster(s step, _ time.Time) func(*router.Router) error {
 	case 2:
 		y.home.Roster[i].Weight = 1 + int(s.A>>4%4)
 	case 3:
-		y.home.Roster[i].MaxUntouched = int(s.A >> 4 % 4)
+		y.caps[y.home.Roster[i].ID] = int(s.A >> 4 % 4)
 	}
 	return nil
 }

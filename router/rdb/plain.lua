@@ -65,7 +65,7 @@ if stranger and FIXED == '' and NAMED == '' and PAST == '' and (KNOWN ~= '' or m
   redis.call('HSET', RECORD, 'r1', RECORDED)
   redis.call('ZADD', LEADS, AT, ID)
   redis.call('ZADD', UA, AT, ID)
-  if DUE_AT ~= '' then redis.call('ZADD', UD, DUE_AT, ID) elseif PASSED ~= '' then redis.call('ZADD', OVER, PASSED, ID) end
+  if DEADLINE ~= '' then redis.call('ZADD', UD, DEADLINE, ID) end
   if SOONEST ~= '' then redis.call('ZADD', DUE, SOONEST, ID) end
   redis.call('HINCRBY', UNT, owner, 1)
   print_(ID)

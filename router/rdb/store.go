@@ -248,10 +248,10 @@ func (s *Store) asked(k storeKeys, store string, t *router.Take) *asked {
 	}
 	floor, word := roster(t.Floor)
 	q.floor = floor
-	toCome, passed, timer := router.FallsDue(ms(t.Due), t.Timers)
+	deadline, _, timer := router.FallsDue(ms(t.Due), t.Timers)
 	for _, v := range [...]string{
 		some(ms(t.Now)), some(ms(t.At)), t.LeadID, b64(t.Token), b64(t.Place), string(t.Record), t.Source, known,
-		t.IDPrint + "|" + t.ContentPrint, birth(t), some(toCome), some(passed), some(timer),
+		t.IDPrint + "|" + t.ContentPrint, birth(t), some(deadline), some(timer),
 		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.Fixed, t.Named, word, t.By, t.Actor, past, s.epoch(store),
 	} {
 		q.args = append(q.args, v)

@@ -114,3 +114,25 @@ func appendEvent(c *redis.Client, deal string) error {
 	}
 	return c.XAdd(ctx, &redis.XAddArgs{Stream: key("ev"), ID: strconv.FormatInt(seq, 10) + "-0", Values: []any{"k", "dealt", "t", "1", "d", deal}}).Err()
 }
+
+// An event tells who is eligible, or which event told it last, not long ago: a log that was sealed has that event still.
+func TestLooksBackNotFar(t *testing.T) {
+	c := routertest.Miniredis(t)
+	b := routertest.NewBench(t, func(now func() time.Time) router.Store { return rdb.New(c, rdb.Options{Now: now}) }, routertest.Rooftop("main-street", "alice", "bob"))
+	for range 600 {
+		b.Arrive(b.Next())
+	}
+	all, err := c.XRange(t.Context(), key("ev"), "-", "+").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for i, m := range all {
+		if deal, _ := m.Values["d"].(string); strings.Contains(deal, `"in":`) {
+			told = i
+		}
+		if i-told >= 256 {
+			t.Fatalf("event %s looks back over %d events", m.ID, i-told)
+		}
+	}
+}

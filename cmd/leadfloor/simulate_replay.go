@@ -16,7 +16,6 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"leadfloor/router"
-	"leadfloor/router/hours"
 	"leadfloor/router/rdb"
 )
 
@@ -479,17 +478,18 @@ func (r *replay) stirred(ctx context.Context) error {
 // nextShift is when somebody next comes on or goes off by schedule, zero where nobody ever does.
 func nextShift(f *router.Rooftop, now time.Time) time.Time {
 	var at time.Time
-	look := func(c *hours.Calendar) {
-		if c == nil {
-			return
-		}
-		if t, ok := c.NextChange(now); ok {
+	look := func(t time.Time, ok bool) {
+		if ok {
 			at = earlier(at, t)
 		}
 	}
-	look(f.Hours)
+	if f.Hours != nil {
+		look(f.Hours.NextChange(now))
+	}
 	for _, s := range f.Roster {
-		look(s.Schedule)
+		if s.Schedule != nil {
+			look(s.Schedule.NextChange(now))
+		}
 	}
 	return at
 }

@@ -213,10 +213,15 @@ func week(t testing.TB, entries map[string]string) *hours.Calendar {
 	return hours.New(zone, w, nil)
 }
 
+func opening(t testing.TB, entries map[string]string) *hours.History {
+	t.Helper()
+	return hours.NewHistory(week(t, entries))
+}
+
 // busyStore has shifts, caps, weights, re-deals, a desk and spaced openings.
 func busyStore(t testing.TB) *router.Rooftop {
 	f := routertest.Rooftop("main-street", "alice", "bob", "carl", "dora", "eve")
-	f.Hours = week(t, map[string]string{"mon-sun": "10:00-14:00"})
+	f.Hours = opening(t, map[string]string{"mon-sun": "10:00-14:00"})
 	f.Location = time.UTC
 	f.Desks = map[string]router.Desk{"service": {Owner: "sam"}}
 	f.Routing.ReassignAfter = 15 * time.Minute
@@ -342,7 +347,7 @@ func TestSimulateHeld(t *testing.T) {
 	b.tick = time.Minute
 	b.wait(6 * time.Hour)
 	changed := routertest.Rooftop("main-street", "alice", "bob")
-	changed.Hours = week(t, map[string]string{"mon-sun": "09:00-20:00"})
+	changed.Hours = opening(t, map[string]string{"mon-sun": "09:00-20:00"})
 	r, s := b.replayed(changed, time.Time{})
 	if s.Held != (thenNow{0, 10}) || s.StillHeld != (thenNow{0, 1}) { // the void one is never dealt
 		t.Errorf("held %+v, still held %+v, want all ten now, and one to the end", s.Held, s.StillHeld)
@@ -406,7 +411,7 @@ func BenchmarkSimulateYear(b *testing.B) {
 		people = append(people, fmt.Sprintf("p%02d", i))
 	}
 	home := routertest.Rooftop("main-street", people...)
-	home.Hours = week(b, map[string]string{"mon-fri": "09:00-20:00", "sat": "09:00-18:00"})
+	home.Hours = opening(b, map[string]string{"mon-fri": "09:00-20:00", "sat": "09:00-18:00"})
 	home.Routing.ReassignAfter = time.Hour
 	for i := range home.Roster {
 		home.Roster[i].MaxUntouched = 20

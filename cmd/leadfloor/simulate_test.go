@@ -367,6 +367,25 @@ func TestSimulateHeld(t *testing.T) {
 	}
 }
 
+// Days before the hours were edited have the hours that they had, unless others are asked about.
+func TestSimulateEditedHours(t *testing.T) {
+	b := evenly(t, routertest.Rooftop("main-street", "alice", "bob"), 10) // from six in the morning on
+	edited := routertest.Rooftop("main-street", "alice", "bob")
+	edited.Hours = opening(t, map[string]string{"mon-sun": "09:00-20:00"})
+	for i, f := range []*router.Rooftop{b.home, edited} {
+		if _, _, err := b.store.Leading(t.Context(), []*router.Rooftop{f}, fmt.Sprint(i), b.clock.Add(time.Duration(i)*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, s := b.replayed(edited, time.Time{}); s.Held != (thenNow{0, 0}) || s.OwnerDiffer != 0 {
+		t.Errorf("with the hours of now: held %+v, want none", s.Held)
+	}
+	edited.Hours = opening(t, map[string]string{"mon-sun": "09:00-19:00"})
+	if _, s := b.replayed(edited, time.Time{}); s.Held != (thenNow{0, 10}) {
+		t.Errorf("with other hours: held %+v, want all ten now", s.Held)
+	}
+}
+
 // A later beginning leaves out what arrived before, and keeps who was set by hand then.
 func TestSimulateWindow(t *testing.T) {
 	home := routertest.Rooftop("main-street", "alice", "bob")

@@ -17,6 +17,7 @@ import (
 
 	"leadfloor/metrics"
 	"leadfloor/router"
+	"leadfloor/router/hours"
 )
 
 func TestBuckets(t *testing.T) {
@@ -347,6 +348,10 @@ type opener struct{ router.Store }
 func (opener) Open(context.Context, string) (router.Identity, error) {
 	return router.Identity{Epoch: epoch, Key: make([]byte, 32)}, nil
 }
+
+func (opener) Now() time.Time { return epoch }
+
+func (opener) Hours(context.Context, string) ([]hours.Version, error) { return nil, nil }
 
 // The router says itself which channels it takes. Each of them has its series.
 func TestChannels(t *testing.T) {

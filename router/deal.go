@@ -9,7 +9,7 @@ import (
 
 // Assign is the manual pick: it wins and is never overwritten by the rotation. It counts as a turn unless configured not to.
 func (r *Router) Assign(ctx context.Context, id, to, reason, by, actor string) (*Lead, error) {
-	store, f, err := r.judge(id, reason, "")
+	store, f, err := r.judge(ctx, id, reason, "")
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ func (r *Router) Floor(ctx context.Context, rooftop string) (FloorNow, error) {
 
 // SetFloor sets somebody on, off or busy by hand, or back to the schedule with Auto. A zero until lasts until Auto; busy ends after an hour.
 func (r *Router) SetFloor(ctx context.Context, rooftop, who string, s Status, until time.Time, by, actor string) (FloorNow, error) {
-	f, err := r.Rooftop(rooftop)
+	f, _, err := r.open(ctx, rooftop)
 	if err != nil {
 		return FloorNow{}, err
 	}
@@ -48,11 +48,8 @@ func (r *Router) SetFloor(ctx context.Context, rooftop, who string, s Status, un
 }
 
 func (r *Router) floor(ctx context.Context, rooftop string, c FloorCall) (FloorNow, error) {
-	f, err := r.Rooftop(rooftop)
+	f, _, err := r.open(ctx, rooftop)
 	if err != nil {
-		return FloorNow{}, err
-	}
-	if _, err := r.hasher(ctx, rooftop); err != nil {
 		return FloorNow{}, err
 	}
 	c.Now = r.store.Now()

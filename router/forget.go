@@ -72,7 +72,7 @@ func (r *Router) Person(ctx context.Context, id string) (func(*Enquiry) bool, er
 
 // ofPerson finds all leads of the person who asks in one, which comes last, for whoever judges about them.
 func (r *Router) ofPerson(ctx context.Context, id, reason, by string) (*Rooftop, Hasher, []*Lead, error) {
-	store, f, err := r.judge(id, reason, by)
+	store, f, err := r.judge(ctx, id, reason, by)
 	if err != nil {
 		return nil, Hasher{}, nil, err
 	}

@@ -18,7 +18,7 @@ const (
 // Learn finds out how long each source of a rooftop is usually silent, from its newest leads, for the Figures from then on. It reads
 // several hundred leads: now and then is enough.
 func (r *Router) Learn(ctx context.Context, rooftop string) error {
-	f, err := r.Rooftop(rooftop)
+	f, _, err := r.open(ctx, rooftop)
 	if err != nil {
 		return err
 	}

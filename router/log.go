@@ -100,7 +100,7 @@ func kinds(all []Kind) string {
 // Log stores what somebody tells of a lead and returns the lead as it then is. A late report counts at its own time, though not before
 // the lead's arrival nor in the future.
 func (r *Router) Log(ctx context.Context, id string, e Entry) (*Lead, error) {
-	store, f, err := r.judge(id, "", "")
+	store, f, err := r.judge(ctx, id, "", "")
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (r *Router) owe(ctx context.Context, f *Rooftop, c *Change) error {
 
 // Correct takes back what an event told of a lead, as if it had not happened. The log keeps both; reports are net.
 func (r *Router) Correct(ctx context.Context, id string, event int64, reason, by, actor string) (*Lead, error) {
-	store, f, err := r.judge(id, reason, "")
+	store, f, err := r.judge(ctx, id, reason, "")
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 // arrival, deed and note of both, its clocks are decided over all of them by their own time, and a T.O. owed for either is owed for it. What
 // id cost anybody in turns is given back, since a returning customer costs none. Merging the same two again changes nothing.
 func (r *Router) Merge(ctx context.Context, id, into, reason, by, actor string) (*Lead, error) {
-	store, f, err := r.judge(id, reason, by)
+	store, f, err := r.judge(ctx, id, reason, by)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (r *Router) Merge(ctx context.Context, id, into, reason, by, actor string) 
 // costs no turn, as they cost none when they came; its clocks run from them, since nothing that was done is known to have been done about
 // them. Splitting off the same again changes nothing.
 func (r *Router) Split(ctx context.Context, id string, touches []int, reason, by, actor string) (*Lead, error) {
-	store, f, err := r.judge(id, reason, by)
+	store, f, err := r.judge(ctx, id, reason, by)
 	if err != nil {
 		return nil, err
 	}

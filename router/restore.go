@@ -10,11 +10,8 @@ import (
 // that holds the store opens it anew, and mailboxes are gone over again. Warnings and re-deals that fell due meanwhile start anew from now,
 // for nobody knows what was done about those leads since the backup. It returns how many leads that were.
 func (r *Router) Restored(ctx context.Context, rooftop, actor string) (leads int, err error) {
-	f, err := r.Rooftop(rooftop)
+	f, _, err := r.open(ctx, rooftop)
 	if err != nil {
-		return 0, err
-	}
-	if _, err := r.hasher(ctx, rooftop); err != nil {
 		return 0, err
 	}
 	const all = 1 << 30

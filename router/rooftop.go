@@ -14,9 +14,9 @@ type Rooftop struct {
 	Name       string
 	Shadow     bool // decides and measures, tells nobody
 	Location   *time.Location
-	Country    string          // ISO 3166, how phones without a country code are read
-	Hours      *hours.Calendar // nil: always open
-	Managers   []Person        // without any, the first on the roster holds
+	Country    string         // ISO 3166, how phones without a country code are read
+	Hours      *hours.History // each in their time; nil: always open
+	Managers   []Person       // without any, the first on the roster holds
 	Roster     []Salesperson
 	Desks      map[string]Desk
 	Routing    Routing
@@ -194,6 +194,38 @@ func (f *Rooftop) People() []Person {
 		add(s.Person)
 	}
 	return all
+}
+
+// versions are the hours of the rooftop, each in their time; the last are in force now.
+func (f *Rooftop) versions() []hours.Version {
+	if f.Hours == nil {
+		return []hours.Version{{Calendar: hours.Always(f.Location)}}
+	}
+	return f.Hours.Versions()
+}
+
+// Calendar is the hours in force now.
+func (f *Rooftop) Calendar() *hours.Calendar {
+	all := f.versions()
+	return all[len(all)-1].Calendar
+}
+
+// Following is f with the past that its hours have. Where the last of the past are others than f's, f's are in force from now on. It is f
+// itself where that makes no difference.
+func (f *Rooftop) Following(past []hours.Version, now time.Time) *Rooftop {
+	if len(past) == 0 {
+		return f
+	}
+	all, current := slices.Clone(past), f.Calendar()
+	if all[len(all)-1].Calendar.String() != current.String() {
+		all = append(all, hours.Version{Since: now, Calendar: current})
+	}
+	if len(all) == 1 && len(f.versions()) == 1 {
+		return f
+	}
+	g := *f
+	g.Hours = hours.NewHistory(all[0].Calendar, all[1:]...)
+	return &g
 }
 
 // scheduled says whether s is on by schedule.

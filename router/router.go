@@ -46,17 +46,44 @@ func New(store Store, rooftops []*Rooftop) *Router {
 	return r
 }
 
-// Configure replaces the rooftops.
+// Configure replaces the rooftops. Hours that are other than before are in force from now on: what is past goes by those that were.
 func (r *Router) Configure(rooftops []*Rooftop) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	byID := map[string]*Rooftop{}
 	var ids []string
 	for _, f := range rooftops {
+		if old, ok := r.rooftops[f.ID]; ok {
+			f = f.Following(old.versions(), r.store.Now())
+		}
 		byID[f.ID] = f
 		ids = append(ids, f.ID)
 	}
+	r.rooftops, r.ids = byID, ids
+}
+
+// Recall reads anew by which hours the past of every rooftop goes: whoever begins to lead may have missed what others loaded meanwhile, and
+// whoever loaded something learns since when it is in force.
+func (r *Router) Recall(ctx context.Context) error {
+	for _, f := range r.Rooftops() {
+		if err := r.recall(ctx, f.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Router) recall(ctx context.Context, rooftop string) error {
+	past, err := r.store.Hours(ctx, rooftop)
+	if err != nil {
+		return fmt.Errorf("recall the hours of store %s: %w", rooftop, err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rooftops, r.ids = byID, ids
+	if f, ok := r.rooftops[rooftop]; ok {
+		r.rooftops[rooftop] = f.Following(past, r.store.Now())
+	}
+	return nil
 }
 
 // Open opens every rooftop. It is what a start or a command does to learn at once whether the store can be used.
@@ -69,7 +96,7 @@ func (r *Router) Open(ctx context.Context) error {
 	return nil
 }
 
-// hasher opens a rooftop where that was not done yet.
+// hasher opens a rooftop where that was not done yet, and recalls its hours.
 func (r *Router) hasher(ctx context.Context, rooftop string) (Hasher, error) {
 	r.mu.RLock()
 	h, ok := r.hashers[rooftop]
@@ -81,11 +108,34 @@ func (r *Router) hasher(ctx context.Context, rooftop string) (Hasher, error) {
 	if err != nil {
 		return Hasher{}, fmt.Errorf("open store %s: %w", rooftop, err)
 	}
+	if err := r.recall(ctx, rooftop); err != nil {
+		return Hasher{}, err
+	}
 	h = NewHasher(identity.Key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.hashers[rooftop] = h
 	return h, nil
+}
+
+// open finds a configured store and opens it where that was not done yet.
+func (r *Router) open(ctx context.Context, id string) (*Rooftop, Hasher, error) {
+	r.mu.RLock()
+	f, known := r.rooftops[id]
+	h, opened := r.hashers[id]
+	r.mu.RUnlock()
+	if known && opened {
+		return f, h, nil
+	}
+	if _, err := r.Rooftop(id); err != nil {
+		return nil, Hasher{}, err // before keys are made for it
+	}
+	h, err := r.hasher(ctx, id)
+	if err != nil {
+		return nil, Hasher{}, err
+	}
+	f, err = r.Rooftop(id) // its hours have a past now
+	return f, h, err
 }
 
 // forget has a rooftop opened anew where the store says that its keys are gone or others: somebody emptied it, or it
@@ -132,11 +182,11 @@ func (r *Router) StoreOf(lead string) (string, error) {
 }
 
 // judge finds the store of a lead that somebody judges about, and refuses a reason that is too long and whoever is nobody there.
-func (r *Router) judge(lead, reason, by string) (store string, f *Rooftop, err error) {
+func (r *Router) judge(ctx context.Context, lead, reason, by string) (store string, f *Rooftop, err error) {
 	if store, err = r.StoreOf(lead); err != nil {
 		return "", nil, err
 	}
-	if f, err = r.Rooftop(store); err != nil {
+	if f, _, err = r.open(ctx, store); err != nil {
 		return "", nil, err
 	}
 	if len(reason) > 200 {
@@ -179,11 +229,7 @@ func (f *Rooftop) timers(arrived, now time.Time, source string) Timers {
 
 // Take decides what an arrival is and, if it is new, whose it is. Taking the same arrival again changes nothing and gives the same answer.
 func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, error) {
-	f, err := r.Rooftop(rooftop)
-	if err != nil {
-		return Taken{}, err
-	}
-	h, err := r.hasher(ctx, rooftop)
+	f, h, err := r.open(ctx, rooftop)
 	if err != nil {
 		return Taken{}, err
 	}
@@ -343,11 +389,8 @@ func (r *Router) Why(ctx context.Context, id string) ([]Event, error) {
 
 // Figures reads what the metrics show.
 func (r *Router) Figures(ctx context.Context, rooftop string) (*Figures, error) {
-	f, err := r.Rooftop(rooftop)
+	f, _, err := r.open(ctx, rooftop)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := r.hasher(ctx, rooftop); err != nil {
 		return nil, err
 	}
 	g, err := r.store.Figures(ctx, rooftop)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"leadfloor/router/hours"
 )
 
 // The errors of a Store that callers tell apart.
@@ -25,6 +27,11 @@ type Store interface {
 	Now() time.Time
 	// Open makes the keys of a rooftop where there are none and returns its identity. It refuses a newer schema.
 	Open(ctx context.Context, rooftop string) (Identity, error)
+	// Leading tells for each rooftop that a configuration was loaded at an instant. Where it leads, its hours are in force from then on. It
+	// returns a configuration of another hash that was loaded later for any of them; empty where there is none.
+	Leading(ctx context.Context, rooftops []*Rooftop, hash string, loaded time.Time) (other string, at time.Time, err error)
+	// Hours are those of the configurations that led, oldest first. The first hold for all time before.
+	Hours(ctx context.Context, rooftop string) ([]hours.Version, error)
 	// Take decides an arrival. Where it is the touch of a lead to which something happened later than it arrived, it does nothing but answer
 	// with Late: what follows from that is derived from all that is known of the lead, and handed in as t.Late.
 	Take(ctx context.Context, rooftop string, t *Take) (Taken, error)

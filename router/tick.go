@@ -10,7 +10,7 @@ import (
 // Tick does what has fallen due at a rooftop: who came on or went off by schedule, held leads, warnings, re-deals, deadlines. Any replica
 // may tick at any time; each thing happens once. It returns how much it did.
 func (r *Router) Tick(ctx context.Context, rooftop string) (done int, err error) {
-	f, err := r.Rooftop(rooftop)
+	f, _, err := r.open(ctx, rooftop)
 	if err != nil {
 		return 0, err
 	}

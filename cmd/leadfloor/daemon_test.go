@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"leadfloor/router"
 )
 
 func TestReload(t *testing.T) {
@@ -128,6 +130,90 @@ func TestReloadedMailboxes(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("the daemon did not leave within 10 s")
+	}
+}
+
+// TestReloadedHours has the hours of a store edited while the daemon runs: what is past goes by those that were, also after a restart and for
+// commands, and loading the same file again is no edit.
+func TestReloadedHours(t *testing.T) {
+	m := miniredis.RunT(t)
+	const always, edited = "UTC; mon-sun 00:00-24:00", "America/Chicago; mon-fri 09:00-20:00; 2026-12-25 closed"
+	base := "listen: 127.0.0.1:0\nredis: {url: redis://" + m.Addr() + "}\nstores: [{id: main-street, roster: [{id: alice}], "
+	text := base + "timezone: UTC}]\n"
+	load := func() (*Config, error) { return Parse("test.yaml", []byte(text)) }
+	start := func() (d *daemon, stop func()) {
+		t.Helper()
+		cfg, err := load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		started, ended := make(chan *daemon), make(chan error)
+		go func() {
+			ended <- serve(ctx, cfg, load, "", slog.New(slog.DiscardHandler), func(d *daemon, _ string) { started <- d })
+		}()
+		return <-started, func() {
+			t.Helper()
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("serve = %v", err)
+			}
+		}
+	}
+	kept := func() string {
+		list, _ := m.List("lf:{main-street}:hours") // there is none yet
+		var all []string
+		for _, line := range list {
+			_, text, _ := strings.Cut(line, "|")
+			all = append(all, text)
+		}
+		return strings.Join(all, " | ")
+	}
+	known := func(r *router.Router) string {
+		f, err := r.Rooftop("main-street")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Hours == nil {
+			return ""
+		}
+		var all []string
+		for _, v := range f.Hours.Versions() {
+			all = append(all, v.Calendar.String())
+		}
+		return strings.Join(all, " | ")
+	}
+	d, stop := start()
+	waitFor(t, "the first hours are kept", func() bool { return kept() == always })
+	text = base + `timezone: America/Chicago, hours: {mon-fri: "09:00-20:00"}, exceptions: {2026-12-25: closed}}]` + "\n"
+	if err := d.reload(); err != nil {
+		t.Fatal(err)
+	}
+	if got := known(d.router); got != always+" | "+edited {
+		t.Errorf("hours right after the reload = %s", got)
+	}
+	waitFor(t, "the edit is kept", func() bool { return kept() == always+" | "+edited })
+	if err := d.reload(); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	d, stop = start()
+	defer stop()
+	waitFor(t, "the daemon leads again", func() bool { return d.ready(t.Context()) == nil && known(d.router) == always+" | "+edited })
+	if got := kept(); got != always+" | "+edited {
+		t.Errorf("hours after another reload and a restart = %s", got)
+	}
+	cfg, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := cfg.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if got := known(b.router); got != always+" | "+edited {
+		t.Errorf("hours that a command goes by = %s", got)
 	}
 }
 

@@ -21,7 +21,7 @@ var house = map[string]rooms{
 	// The business.
 	"router":        {ours: []string{"router/hours"}, foreign: []string{"github.com/nyaruka/phonenumbers", "golang.org/x/text"}},
 	"router/hours":  {},
-	"router/rdb":    {ours: []string{"router"}, foreign: []string{"github.com/redis/go-redis"}},
+	"router/rdb":    {ours: []string{"router", "router/hours"}, foreign: []string{"github.com/redis/go-redis"}},
 	"router/notify": {ours: []string{"router"}, foreign: []string{"github.com/emersion/go-smtp", "github.com/emersion/go-sasl"}},
 	"router/api":    {ours: []string{"router"}},
 

@@ -27,7 +27,7 @@ replay runs inside this process, with the daemon's own rules and a clock that go
 nobody has a lead; who was set on, off or busy by hand is so here too, as are picks by hand. A returning customer goes to the same person
 as then. What was done about a lead is taken to be done, at the same time, by whoever has it here, or as soon as somebody has it. Later
 enquiries of the same customer are left out, since they keep their owner, and so is whatever does not fit the changed floor; the latter
-is counted.
+is counted. The store is open as it was on each day, unless --config has other hours than are in force now: then by those all along.
 
 FIRST counts the leads that each was the first to get, a manager's who held them not counted; TURNS what they were charged, by the rotation
 and otherwise; LOST the leads that were dealt away from them, untouched too long. SHARE is what the rotation's turns come to by weight

@@ -46,6 +46,7 @@ type history struct {
 	looked      time.Time          // the last look of steps
 	reads       int                // events
 	first, last time.Time          // of the whole log
+	hours       []hours.Version    // of the store, each in its time
 }
 
 // errSealed says that the log no longer reaches back to the beginning.
@@ -59,6 +60,9 @@ func readHistory(ctx context.Context, store router.Store, rooftop string, start,
 		return nil, err
 	}
 	h := &history{start: start, end: end, hands: map[string]step{}, tally: newTally(), held: map[string][]int64{}}
+	if h.hours, err = store.Hours(ctx, rooftop); err != nil {
+		return nil, err
+	}
 	if !start.IsZero() && start.Before(seal.At) {
 		h.first = seal.At
 		return h, errSealed
@@ -222,6 +226,9 @@ type replay struct {
 
 // newReplay makes the floor, which the caller closes.
 func newReplay(ctx context.Context, home *router.Rooftop, past *history) (*replay, error) {
+	if n := len(past.hours); n > 0 && past.hours[n-1].Calendar.String() == home.Calendar().String() {
+		home = home.Following(past.hours, past.end) // hours are not what was changed: each day has its own
+	}
 	// What is played again is not kept, however long ago it was.
 	floor := *home
 	floor.Retention = router.Retention{}
@@ -479,17 +486,18 @@ func (r *replay) stirred(ctx context.Context) error {
 // nextShift is when somebody next comes on or goes off by schedule, zero where nobody ever does.
 func nextShift(f *router.Rooftop, now time.Time) time.Time {
 	var at time.Time
-	look := func(c *hours.Calendar) {
-		if c == nil {
-			return
-		}
-		if t, ok := c.NextChange(now); ok {
+	look := func(t time.Time, ok bool) {
+		if ok {
 			at = earlier(at, t)
 		}
 	}
-	look(f.Hours)
+	if f.Hours != nil {
+		look(f.Hours.NextChange(now))
+	}
 	for _, s := range f.Roster {
-		look(s.Schedule)
+		if s.Schedule != nil {
+			look(s.Schedule.NextChange(now))
+		}
 	}
 	return at
 }

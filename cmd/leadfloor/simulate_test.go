@@ -213,10 +213,15 @@ func week(t testing.TB, entries map[string]string) *hours.Calendar {
 	return hours.New(zone, w, nil)
 }
 
+func opening(t testing.TB, entries map[string]string) *hours.History {
+	t.Helper()
+	return hours.NewHistory(week(t, entries))
+}
+
 // busyStore has shifts, caps, weights, re-deals, a desk and spaced openings.
 func busyStore(t testing.TB) *router.Rooftop {
 	f := routertest.Rooftop("main-street", "alice", "bob", "carl", "dora", "eve")
-	f.Hours = week(t, map[string]string{"mon-sun": "10:00-14:00"})
+	f.Hours = opening(t, map[string]string{"mon-sun": "10:00-14:00"})
 	f.Location = time.UTC
 	f.Desks = map[string]router.Desk{"service": {Owner: "sam"}}
 	f.Routing.ReassignAfter = 15 * time.Minute
@@ -342,7 +347,7 @@ func TestSimulateHeld(t *testing.T) {
 	b.tick = time.Minute
 	b.wait(6 * time.Hour)
 	changed := routertest.Rooftop("main-street", "alice", "bob")
-	changed.Hours = week(t, map[string]string{"mon-sun": "09:00-20:00"})
+	changed.Hours = opening(t, map[string]string{"mon-sun": "09:00-20:00"})
 	r, s := b.replayed(changed, time.Time{})
 	if s.Held != (thenNow{0, 10}) || s.StillHeld != (thenNow{0, 1}) { // the void one is never dealt
 		t.Errorf("held %+v, still held %+v, want all ten now, and one to the end", s.Held, s.StillHeld)
@@ -359,6 +364,25 @@ func TestSimulateHeld(t *testing.T) {
 		if err != nil || l.State != want {
 			t.Errorf("lead %d: %v, %v, want %s", i, l.State, err, want)
 		}
+	}
+}
+
+// Days before the hours were edited have the hours that they had, unless others are asked about.
+func TestSimulateEditedHours(t *testing.T) {
+	b := evenly(t, routertest.Rooftop("main-street", "alice", "bob"), 10) // from six in the morning on
+	edited := routertest.Rooftop("main-street", "alice", "bob")
+	edited.Hours = opening(t, map[string]string{"mon-sun": "09:00-20:00"})
+	for i, f := range []*router.Rooftop{b.home, edited} {
+		if _, _, err := b.store.Leading(t.Context(), []*router.Rooftop{f}, fmt.Sprint(i), b.clock.Add(time.Duration(i)*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, s := b.replayed(edited, time.Time{}); s.Held != (thenNow{0, 0}) || s.OwnerDiffer != 0 {
+		t.Errorf("with the hours of now: held %+v, want none", s.Held)
+	}
+	edited.Hours = opening(t, map[string]string{"mon-sun": "09:00-19:00"})
+	if _, s := b.replayed(edited, time.Time{}); s.Held != (thenNow{0, 10}) {
+		t.Errorf("with other hours: held %+v, want all ten now", s.Held)
 	}
 }
 
@@ -406,7 +430,7 @@ func BenchmarkSimulateYear(b *testing.B) {
 		people = append(people, fmt.Sprintf("p%02d", i))
 	}
 	home := routertest.Rooftop("main-street", people...)
-	home.Hours = week(b, map[string]string{"mon-fri": "09:00-20:00", "sat": "09:00-18:00"})
+	home.Hours = opening(b, map[string]string{"mon-fri": "09:00-20:00", "sat": "09:00-18:00"})
 	home.Routing.ReassignAfter = time.Hour
 	for i := range home.Roster {
 		home.Roster[i].MaxUntouched = 20

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"leadfloor/router"
 )
 
 // Of replicas with different configurations the one that was loaded last leads. The others stand by: they watch no mailbox, work off no
@@ -33,10 +35,16 @@ func (d *daemon) lead(ctx context.Context) {
 	stop := func() {}
 	defer func() { stop() }()
 	working := false
+	var recalled time.Time // the loading since which the past of all hours is known
 	for {
 		d.manager.beat()
-		stores, hash, loaded := d.loaded()
-		other, at, err := d.store.Leading(ctx, stores, hash, loaded)
+		rooftops, hash, loaded := d.loaded()
+		other, at, err := d.store.Leading(ctx, rooftops, hash, loaded)
+		if err == nil && other == "" && !recalled.Equal(loaded) {
+			if err = d.router.Recall(ctx); err == nil {
+				recalled = loaded
+			}
+		}
 		switch {
 		case err != nil && working:
 		case err == nil && other != "":
@@ -45,6 +53,7 @@ func (d *daemon) lead(ctx context.Context) {
 			}
 			stop()
 			stop, working = func() {}, false
+			recalled = time.Time{} // others have their hours in force meanwhile
 		case err == nil && !working:
 			if d.standby.Swap(nil) != nil {
 				d.log.Info("leading again: this configuration is the one that was loaded last", "hash", hash)
@@ -58,11 +67,10 @@ func (d *daemon) lead(ctx context.Context) {
 }
 
 // loaded is the configuration in use, its stores, and when it was loaded, by Redis' clock.
-func (d *daemon) loaded() (stores []string, hash string, at time.Time) {
+func (d *daemon) loaded() (rooftops []*router.Rooftop, hash string, at time.Time) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	cfg := d.cfg.Load()
-	return cfg.storeIDs(), fmt.Sprintf("%012x", cfg.Hash()), d.since
+	return d.router.Rooftops(), fmt.Sprintf("%012x", d.cfg.Load().Hash()), d.since
 }
 
 // work begins all that decides, and returns what ends it.

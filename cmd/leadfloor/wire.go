@@ -15,6 +15,7 @@ import (
 	"leadfloor/ingest/mailbox"
 	"leadfloor/metrics"
 	"leadfloor/router"
+	"leadfloor/router/hours"
 	"leadfloor/router/rdb"
 )
 
@@ -33,8 +34,11 @@ func (c *Config) rooftops() []*router.Rooftop {
 
 func (s *StoreConfig) rooftop(c *Config) *router.Rooftop {
 	f := &router.Rooftop{
-		ID: s.ID, Name: s.Name, Shadow: s.Mode == modeShadow, Location: s.Location, Country: s.Country, Hours: s.Hours,
+		ID: s.ID, Name: s.Name, Shadow: s.Mode == modeShadow, Location: s.Location, Country: s.Country,
 		Desks: map[string]router.Desk{}, Routing: s.Routing, Duplicates: s.Duplicates, Sources: c.Sources, Retention: router.Retention(c.Retention),
+	}
+	if s.Hours != nil {
+		f.Hours = hours.NewHistory(s.Hours) // the past is Redis' to tell
 	}
 	person := func(p PersonConfig) router.Person {
 		// The store's own people identify no customer.

@@ -26,11 +26,23 @@ func NewHistory(first *Calendar, later ...Version) *History {
 	return &History{versions}
 }
 
-// Open says whether t is within opening; see Calendar.Open.
-func (h *History) Open(t time.Time) bool {
+// Versions are the calendars of h, oldest first. The first holds for all time before the second, whatever its instant; the last is in force from then on.
+func (h *History) Versions() []Version { return slices.Clone(h.versions) }
+
+// force is the calendar in force at an instant.
+func (h *History) force(t time.Time) *Calendar {
 	sec, _ := split(t)
-	return isOpen(h, sec)
+	i := len(h.versions) - 1
+	for ; i > 0; i-- {
+		if since, _ := split(h.versions[i].Since); since <= sec {
+			break
+		}
+	}
+	return h.versions[i].Calendar
 }
+
+// Open says whether t is within opening; see Calendar.Open.
+func (h *History) Open(t time.Time) bool { return h.force(t).Open(t) }
 
 // Between is the open time in [from, to); see Calendar.Between.
 func (h *History) Between(from, to time.Time) time.Duration { return between(h, from, to) }
@@ -48,15 +60,7 @@ func (h *History) NextClose(t time.Time) (time.Time, bool) { return nextClose(h,
 func (h *History) NextChange(t time.Time) (time.Time, bool) { return nextChange(h, t) }
 
 // ClosingOfDay is the closing of t's business day by the version in force at t, also where it is edited later that day; see Calendar.ClosingOfDay.
-func (h *History) ClosingOfDay(t time.Time) time.Time {
-	sec, _ := split(t)
-	var force *Calendar
-	for v := range h.stretches(sec) {
-		force = v.calendar
-		break
-	}
-	return force.ClosingOfDay(t)
-}
+func (h *History) ClosingOfDay(t time.Time) time.Time { return h.force(t).ClosingOfDay(t) }
 
 // A stretch is the time [start, end) in which a calendar is in force.
 type stretch struct {

@@ -82,6 +82,17 @@ func (p plan) calendar(t *rapid.T, loc *time.Location) *hours.Calendar {
 	for _, a := range p.away {
 		c = c.Except([]hours.DateRange{{From: a[0], To: a[1]}})
 	}
+	// What is written down and read again must be the same in all that follows.
+	again, err := hours.ParseCalendar(c.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.String() != c.String() {
+		t.Fatalf("written %q, read and written again %q", c, again)
+	}
+	if rapid.Bool().Draw(t, "read again") {
+		return again
+	}
 	return c
 }
 

@@ -17,7 +17,7 @@ const (
 // A Span is one stretch of opening by the clock on the wall, such as 09:00-13:00. It belongs to the day on which it begins
 // and may run over midnight into the next. Spans come from ParseSpans; the zero Span holds nothing.
 type Span struct {
-	open, close int // minutes after 00:00 of its day: 0 <= open < 1440, open < close < open+1440 or close = 1440
+	open, close int // minutes after 00:00 of its day: 0 <= open < 1440, open < close; at most a day apart, unless several became one
 }
 
 // ParseSpans reads the opening of one day: spans HH:MM-HH:MM separated by commas, or the word closed, which gives none.
@@ -87,6 +87,9 @@ func parseClock(s string) (int, error) {
 
 // String writes s as ParseSpans reads it.
 func (s Span) String() string {
+	if s.close > dayMinutes && s.close >= s.open+dayMinutes { // no span is so long by itself: two that overlap are
+		return Span{s.open, dayMinutes}.String() + ", " + Span{dayMinutes - 1, s.close}.String()
+	}
 	end := s.close
 	if end > dayMinutes {
 		end -= dayMinutes

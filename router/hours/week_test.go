@@ -26,6 +26,8 @@ func TestParseSpans(t *testing.T) {
 		{"overlapping over midnight", "20:00-23:00, 22:00-02:00", "[20:00-02:00]"},
 		{"early and over midnight stay apart", "00:00-03:00, 22:00-02:00", "[00:00-03:00 22:00-02:00]"},
 		{"white space", "  09:00 - 13:00 ", "[09:00-13:00]"},
+		{"a day round", "09:00-21:00, 20:00-09:00", "[09:00-24:00, 23:59-09:00]"},
+		{"longer than a day", "09:00-21:00, 20:00-10:00", "[09:00-24:00, 23:59-10:00]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := hours.ParseSpans(tt.in)
@@ -181,7 +183,7 @@ func TestDateCompare(t *testing.T) {
 
 // What is read is in order and apart, is written as it can be read again, and is just the minutes that the spans name.
 func FuzzParseSpans(f *testing.F) {
-	for _, s := range []string{"09:00-13:00, 14:00-18:00", "00:00-24:00", "22:00-02:00", "closed", "", "24:00-00:00", "09:00-13:00,13:00-14:00", "00:00-00:00", "ü-,:"} {
+	for _, s := range []string{"09:00-13:00, 14:00-18:00", "00:00-24:00", "22:00-02:00", "closed", "", "24:00-00:00", "09:00-13:00,13:00-14:00", "09:00-21:00,20:00-10:00", "00:00-00:00", "ü-,:"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

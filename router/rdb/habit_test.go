@@ -17,7 +17,7 @@ func TestHabits(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Home.Location = time.UTC
-	b.Home.Hours = hours.New(time.UTC, week, nil)
+	b.Home.Hours = hours.NewHistory(hours.New(time.UTC, week, nil))
 	b.Configure([]*router.Rooftop{b.Home})
 	start := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	b.Clock.Add(start.Sub(b.Clock.Now()))

@@ -31,6 +31,7 @@ import "strings"
 //	lf:{STORE}:park    hash    parked message -> what is known of it
 //	lf:{STORE}:raw:ID  string  a quarantined message's bytes; expires
 //	lf:{STORE}:config  hash    hash, at: the configuration with it that was loaded last, and when in ms
+//	lf:{STORE}:hours   list    ms|hours: since when which opening hours are in force, oldest first, the newest 64, which is years of edits; the first are in force for all time before. Where it is lost today's are, and cannot be found again
 //	lf:{STORE}:kept    zset    message|bytes -> expiry in ms, of the raw messages that lie here
 //	lf:{mb:MAILBOX}:lease  hash    holder, fence, until; life in which the mailbox was gone over, sound (until when its ledger is known to be whole)
 //	lf:{mb:MAILBOX}:hand   string  holder, UIDVALIDITY and UIDs of what it has in hand; expires in a week

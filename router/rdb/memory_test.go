@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"leadfloor/router"
+	"leadfloor/router/hours"
 	"leadfloor/router/rdb"
 	"leadfloor/router/routertest"
 )
@@ -261,7 +262,11 @@ func TestLeading(t *testing.T) {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	leading := func(hash string, loaded time.Time, want string, stores ...string) {
 		t.Helper()
-		other, since, err := s.Leading(t.Context(), stores, hash, loaded)
+		var rooftops []*router.Rooftop
+		for _, id := range stores {
+			rooftops = append(rooftops, routertest.Rooftop(id, "alice"))
+		}
+		other, since, err := s.Leading(t.Context(), rooftops, hash, loaded)
 		if err != nil || other != want || want != "" && !since.After(loaded) {
 			t.Errorf("Leading of %s = %q since %s, %v, want %q", hash, other, since, err, want)
 		}
@@ -280,4 +285,63 @@ func TestLeading(t *testing.T) {
 	leading("c", at.Add(2*time.Second), "", "north")
 	leading("a", at.Add(3*time.Second), "", "main-street", "north")
 	leading("c", at.Add(2*time.Second), "a", "north")
+}
+
+// Where the key of its hours is lost those of now are for all time, and are kept from then on as the first. A calendar that nobody can read
+// is an error, not a guess.
+func TestLostHours(t *testing.T) {
+	c := routertest.Miniredis(t)
+	s := rdb.New(c, rdb.Options{})
+	loaded := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	started := func(text string) *router.Router {
+		t.Helper()
+		f := routertest.Rooftop("main-street", "alice")
+		calendar, err := hours.ParseCalendar(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Hours = hours.NewHistory(calendar)
+		return router.New(s, []*router.Rooftop{f})
+	}
+	lead := func(text string, loaded time.Time) {
+		t.Helper()
+		if other, _, err := s.Leading(t.Context(), started(text).Rooftops(), text, loaded); err != nil || other != "" {
+			t.Fatalf("Leading = %q, %v", other, err)
+		}
+	}
+	kept := func(want string) {
+		t.Helper()
+		r := started("UTC; sun 10:00-12:00")
+		if err := r.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f, err := r.Rooftop("main-street")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, v := range f.Hours.Versions() {
+			got += v.Calendar.String() + ". "
+		}
+		routertest.Want(t, "hours", got, want)
+	}
+	lead("UTC; mon 09:00-17:00", loaded)
+	lead("UTC; sun 10:00-12:00", loaded.Add(time.Hour))
+	kept("UTC; mon 09:00-17:00. UTC; sun 10:00-12:00. ")
+	if err := c.Del(t.Context(), key("hours")).Err(); err != nil {
+		t.Fatal(err)
+	}
+	kept("UTC; sun 10:00-12:00. ")
+	lead("UTC; sun 10:00-12:00", loaded.Add(time.Hour))
+	lead("UTC; sat 10:00-12:00", loaded.Add(2*time.Hour))
+	kept("UTC; sun 10:00-12:00. UTC; sat 10:00-12:00. UTC; sun 10:00-12:00. ")
+
+	if err := c.RPush(t.Context(), key("hours"), "1795435200000|Mars/Olympus").Err(); err != nil {
+		t.Fatal(err)
+	}
+	err := started("UTC").Open(t.Context())
+	const want = `recall the hours of store main-street: those in force since 2026-11-23T12:00:00Z: parse calendar "Mars/Olympus": unknown time zone Mars/Olympus`
+	if err == nil || err.Error() != want {
+		t.Errorf("Open = %v\n want %s", err, want)
+	}
 }

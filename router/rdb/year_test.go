@@ -81,7 +81,7 @@ func TestYear(t *testing.T) {
 	c := server.Client()
 	t.Cleanup(func() { _ = c.Close() })
 	y := newYear(func(now func() time.Time) router.Store { return rdb.New(c, rdb.Options{Now: now}) }, seed)
-	y.home.Hours = calendars(rand.New(rand.NewPCG(seed, 3)))[1]
+	y.home.Hours = hours.NewHistory(calendars(rand.New(rand.NewPCG(seed, 3)))[1])
 	y.home.Routing = routertest.Rooftop("").Routing
 	y.home.Routing.ReassignAfter = 30 * time.Minute
 	for i := 0; len(y.home.Roster) < 8; i++ {
@@ -265,7 +265,7 @@ func newYear(open func(now func() time.Time) router.Store, seed uint64) *year {
 	y.home.Location = chicago
 	y.home.Managers = append(y.home.Managers, router.Person{ID: "max", Name: "Max"})
 	if r.IntN(4) > 0 {
-		y.home.Hours = calendars(r)[1]
+		y.home.Hours = hours.NewHistory(calendars(r)[1])
 	}
 	y.home.Routing.CatchUpMax = r.IntN(3)
 	y.home.Routing.ManualTurnsFree = r.IntN(3) == 0

@@ -124,11 +124,14 @@ func (m *Model) Status(id string, now time.Time) router.Status {
 	if h, ok := m.hand[id]; ok && (h.until.IsZero() || now.Before(h.until)) {
 		return h.status
 	}
-	calendar := s.Schedule
-	if calendar == nil {
-		calendar = m.Home.Hours
+	on := true
+	switch {
+	case s.Schedule != nil:
+		on = s.Schedule.Open(now)
+	case m.Home.Hours != nil:
+		on = m.Home.Hours.Open(now)
 	}
-	if calendar == nil || calendar.Open(now) {
+	if on {
 		return router.On
 	}
 	return router.Off

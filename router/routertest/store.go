@@ -170,7 +170,7 @@ func TestStore(t *testing.T, open func(t testing.TB, now func() time.Time) route
 		home := Rooftop("main-street", people...)
 		return NewBench(t, func(now func() time.Time) router.Store { return open(t, now) }, home)
 	}
-	for _, part := range []map[string]func(*testing.T, benchFor){suite, keeping, merging} {
+	for _, part := range []map[string]func(*testing.T, benchFor){suite, keeping, merging, timing} {
 		for name, test := range part {
 			t.Run(name, func(t *testing.T) { test(t, bench) })
 		}

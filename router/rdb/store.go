@@ -173,7 +173,37 @@ func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 // Take decides an arrival: one round trip, and one more for a customer who is known.
 func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.Taken, error) {
 	k := keysOf(store)
-	keys := append(k.base(), k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID))
+	q := s.asked(k, store, t)
+	for range 10 {
+		keys, args, err := q.call(k)
+		if err != nil {
+			return router.Taken{}, err
+		}
+		c, err := s.call(ctx, s.take, keys, args...)
+		if err != nil {
+			return router.Taken{}, err
+		}
+		taken, done, err := s.answered(ctx, k, q, c)
+		if done || err != nil {
+			return taken, err
+		}
+	}
+	return router.Taken{}, errors.New("the customer's leads kept changing: again later")
+}
+
+// asked is an arrival as take.lua is asked about it.
+type asked struct {
+	t     *router.Take
+	keys  []string // but those of the candidates
+	args  []any
+	rest  int // which argument is what is seldom needed, and changes with the candidates
+	floor string
+	cand  []string // leads of the same customer, as far as it was said
+}
+
+// asked puts an arrival into keys and arguments.
+func (s *Store) asked(k storeKeys, store string, t *router.Take) *asked {
+	q := &asked{t: t, keys: append(k.base(), k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID)), args: make([]any, 0, 40)}
 	known := ""
 	if slices.Contains(t.Known, t.Source) {
 		known = "1"
@@ -186,59 +216,57 @@ func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.
 		past = "1"
 	}
 	floor, word := roster(t.Floor)
+	q.floor = floor
 	_, soonest := t.Timers.Next()
-	args := make([]any, 0, 40)
 	for _, v := range [...]string{
 		number10(t.Now), number10(t.At), t.LeadID, b64(t.Token), b64(t.Place), string(t.Record), t.Source, known,
 		t.IDPrint + "|" + t.ContentPrint, birth(t), number10(t.Due), number10(soonest),
 		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.Fixed, t.Named, word, t.By, t.Actor, past, s.epoch(store),
 	} {
-		args = append(args, v)
+		q.args = append(q.args, v)
 	}
-	rest := len(args)
-	args = append(args, "")
+	q.rest = len(q.args)
+	q.args = append(q.args, "")
 	for _, p := range t.Prints {
-		keys = append(keys, k.shard("fp", p.Hash))
-		args = append(args, string(p.Kind)+b64(p.Hash), b64(p.Last))
+		q.keys = append(q.keys, k.shard("fp", p.Hash))
+		q.args = append(q.args, string(p.Kind)+b64(p.Hash), b64(p.Last))
 	}
+	return q
+}
 
-	var cand []string
-	for range 10 {
-		all := slices.Clip(keys)
-		for _, id := range cand {
-			all = append(all, k.lead(id), k.personal(id))
-		}
-		r, err := seldom(t, floor, cand)
-		if err != nil {
-			return router.Taken{}, err
-		}
-		args[rest] = r
-		c, err := s.call(ctx, s.take, all, args...)
-		if err != nil {
-			return router.Taken{}, err
-		}
-		a, err := c.Slice()
-		if err != nil {
-			return router.Taken{}, err
-		}
-		switch first := text(a[0]); {
-		case first == "match":
-			cand = cand[:0]
-			for _, id := range a[1:] {
-				cand = append(cand, text(id))
-			}
-			continue
-		case first == "late":
-			return router.Taken{Late: text(a[1])}, nil
-		case len(a) == 3:
-			return s.before(ctx, k, text(a[0]), text(a[1]) != "", text(a[2]))
-		}
-		seq, _ := a[5].(int64)
-		return router.Taken{
-			Disposition: router.Disposition(text(a[0])), Lead: text(a[1]), Owner: text(a[2]), CoveredBy: text(a[3]), State: router.State(text(a[4])), Seq: seq,
-		}, nil
+// call is the next call, with the candidates known by now.
+func (q *asked) call(k storeKeys) (keys []string, args []any, err error) {
+	keys = slices.Clip(q.keys)
+	for _, id := range q.cand {
+		keys = append(keys, k.lead(id), k.personal(id))
 	}
-	return router.Taken{}, errors.New("the customer's leads kept changing: again later")
+	q.args[q.rest], err = seldom(q.t, q.floor, q.cand)
+	return keys, q.args, err
+}
+
+// answered reads an answer. It is not done where the call is to be made again, with the candidates that were named in it.
+func (s *Store) answered(ctx context.Context, k storeKeys, q *asked, c *redis.Cmd) (taken router.Taken, done bool, err error) {
+	a, err := c.Slice()
+	if err != nil {
+		return router.Taken{}, false, err
+	}
+	switch first := text(a[0]); {
+	case first == "match":
+		q.cand = q.cand[:0]
+		for _, id := range a[1:] {
+			q.cand = append(q.cand, text(id))
+		}
+		return router.Taken{}, false, nil
+	case first == "late":
+		return router.Taken{Late: text(a[1])}, true, nil
+	case len(a) == 3:
+		taken, err = s.before(ctx, k, text(a[0]), text(a[1]) != "", text(a[2]))
+		return taken, true, err
+	}
+	seq, _ := a[5].(int64)
+	return router.Taken{
+		Disposition: router.Disposition(text(a[0])), Lead: text(a[1]), Owner: text(a[2]), CoveredBy: text(a[3]), State: router.State(text(a[4])), Seq: seq,
+	}, true, nil
 }
 
 // seldom is what a plain new lead does not need of the request.

@@ -25,9 +25,10 @@ type Store interface {
 	Now() time.Time
 	// Open makes the keys of a rooftop where there are none and returns its identity. It refuses a newer schema.
 	Open(ctx context.Context, rooftop string) (Identity, error)
-	// Take decides an arrival. Where it is the touch of a lead to which something happened later than it arrived, it does nothing but answer
-	// with Late: what follows from that is derived from all that is known of the lead, and handed in as t.Late.
-	Take(ctx context.Context, rooftop string, t *Take) (Taken, error)
+	// TakeAll decides arrivals, in order but for those of customers who are known, which come last. It gives an answer for each: one that
+	// fails leaves the others as they are. Where an arrival is the touch of a lead to which something happened later than it arrived,
+	// nothing is done but to answer with Late: what follows from that is derived from all that is known of the lead, and handed in as Take.Late.
+	TakeAll(ctx context.Context, rooftop string, all []*Take) []Answer
 	// Deal gives an existing lead a new owner. It returns ErrConflict where d.Version is no longer the lead's.
 	Deal(ctx context.Context, rooftop string, d *Dealing) (Dealt, error)
 	// Put stores what became of a lead. It returns ErrConflict where c.Before.Version is no longer the lead's.
@@ -175,6 +176,12 @@ type Taken struct {
 	Seq         int64
 	Again       bool   // the very same place was decided before; this is that decision
 	Late        string // the lead that Take.Late is needed of; nothing was decided
+}
+
+// An Answer is the decision on one of several arrivals, or the error that a call for it alone would have given.
+type Answer struct {
+	Taken Taken
+	Err   error
 }
 
 // Dealing asks for a new owner of a lead.

@@ -283,7 +283,7 @@ func lacking(uids []uint32, got map[uint32]bool) []uint32 {
 	return slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool { return got[uid] })
 }
 
-// handle has the messages decided one by one and settled, and gives the UIDs that may be put where they belong, with
+// handle has the messages decided and settled, and gives the UIDs that may be put where they belong, with
 // their fates.
 func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]meta) (done []Entry, err error) {
 	var open []Entry
@@ -308,18 +308,16 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 			k.finish(ctx)
 		}
 	}()
+	var msgs []ingest.Message
+	var entries []Entry // of them
 	for _, b := range bodies {
-		if ctx.Err() != nil {
-			break
-		}
-		m := metas[b.uid]
-		e := Entry{UID: b.uid, Digest: digestOf(b.raw), At: b.date}
+		e := Entry{UID: b.uid, Digest: b.digest, At: b.date}
 		was := ingest.Fate("")
 		if p, ok := k.book.places[b.uid]; ok {
 			switch same := p.digest == e.Digest && p.fateName() != ingest.FateGone; {
 			case same && !p.doubt:
 				e.Fate = p.fateName()
-				k.book.confirm(e, m.size)
+				k.book.confirm(e, metas[b.uid].size)
 				done = append(done, e)
 				continue
 			case same:
@@ -332,42 +330,50 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 			Place:    k.place(b.uid),
 			Arrived:  b.date,
 			Raw:      b.raw,
-			TooLarge: k.head(m),
+			TooLarge: k.head(metas[b.uid]),
 			Apart:    k.tries[k.place(b.uid)] >= maxTries,
 			Was:      was,
 		}
 		if msg.Arrived.IsZero() {
 			msg.Arrived = k.now()
 		}
-		fate, err := k.decide(ctx, msg)
-		if errors.Is(err, ingest.ErrLater) {
-			k.book.later(b.uid)
-			k.log.Debug("message waits", "uid", b.uid, "uidvalidity", k.book.uidValidity, "err", err)
-			continue
-		}
-		if err != nil {
-			k.book.later(b.uid)
-			k.failing[b.uid] = struct{}{}
-			k.log.Warn("message not decided", "uid", b.uid, "uidvalidity", k.book.uidValidity, "err", err)
-			if len(k.failing) >= storeDown {
-				return done, errors.Join(flush(), failf(ReasonStore, "decide %d messages: %w", len(k.failing), err))
-			}
-			continue
-		}
-		clear(k.failing)
-		decided++
-		e.Fate = fate
-		if e.Anew {
-			k.review.asked++
-			if fate == k.book.places[b.uid].fateName() {
-				k.book.confirm(e, m.size) // the store had it, or decided as before
-				done = append(done, e)
+		msgs, entries = append(msgs, msg), append(entries, e)
+	}
+	for len(msgs) > 0 && ctx.Err() == nil {
+		outcomes := k.decide(ctx, msgs)
+		var failed error
+		for i, o := range outcomes {
+			e := entries[i]
+			switch {
+			case errors.Is(o.Err, ingest.ErrLater):
+				k.book.later(e.UID)
+				k.log.Debug("message waits", "uid", e.UID, "uidvalidity", k.book.uidValidity, "err", o.Err)
+				continue
+			case o.Err != nil:
+				failed = o.Err
+				k.book.later(e.UID)
+				k.failing[e.UID] = struct{}{}
+				k.log.Warn("message not decided", "uid", e.UID, "uidvalidity", k.book.uidValidity, "err", o.Err)
 				continue
 			}
-			k.review.anew++
+			clear(k.failing)
+			decided++
+			e.Fate = o.Fate
+			done = append(done, e)
+			if e.Anew {
+				k.review.asked++
+				if e.Fate == k.book.places[e.UID].fateName() {
+					k.book.confirm(e, metas[e.UID].size) // the store had it, or decided as before
+					continue
+				}
+				k.review.anew++
+			}
+			open = append(open, e)
 		}
-		open = append(open, e)
-		done = append(done, e)
+		if failed != nil && len(k.failing) >= storeDown {
+			return done, errors.Join(flush(), failf(ReasonStore, "decide %d messages: %w", len(k.failing), failed))
+		}
+		msgs, entries = msgs[len(outcomes):], entries[len(outcomes):]
 		if time.Since(began) > settleEvery {
 			if err := flush(); err != nil {
 				return nil, err
@@ -406,7 +412,7 @@ func (k *keeper) finish(ctx context.Context) {
 }
 
 // decide calls the handler. A message in hand is finished when the daemon is told to leave, within bounds.
-func (k *keeper) decide(ctx context.Context, msg ingest.Message) (ingest.Fate, error) {
+func (k *keeper) decide(ctx context.Context, msgs []ingest.Message) []ingest.Outcome {
 	hctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
@@ -414,11 +420,13 @@ func (k *keeper) decide(ctx context.Context, msg ingest.Message) (ingest.Fate, e
 		context.AfterFunc(hctx, func() { t.Stop() })
 	})
 	defer stop()
-	fate, err := k.handler.Handle(hctx, msg)
-	if err == nil && !slices.Contains(ingest.Fates, fate) {
-		err = fmt.Errorf("unknown fate %q", fate)
+	outcomes := k.handler.HandleAll(hctx, msgs)
+	for i, o := range outcomes {
+		if o.Err == nil && !slices.Contains(ingest.Fates, o.Fate) {
+			outcomes[i].Err = fmt.Errorf("unknown fate %q", o.Fate)
+		}
 	}
-	return fate, err
+	return outcomes
 }
 
 // settle writes entries to the ledger, then to the book.

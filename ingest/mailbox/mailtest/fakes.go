@@ -233,8 +233,13 @@ type Handler struct {
 	seen     map[string]bool
 }
 
-// Handle implements ingest.Handler.
-func (h *Handler) Handle(ctx context.Context, m ingest.Message) (ingest.Fate, error) {
+// HandleAll implements ingest.Handler. It decides one message in a call.
+func (h *Handler) HandleAll(ctx context.Context, all []ingest.Message) []ingest.Outcome {
+	fate, err := h.handle(ctx, all[0])
+	return []ingest.Outcome{{Fate: fate, Err: err}}
+}
+
+func (h *Handler) handle(ctx context.Context, m ingest.Message) (ingest.Fate, error) {
 	h.mu.Lock()
 	h.messages = append(h.messages, m)
 	if h.seen == nil {

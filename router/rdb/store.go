@@ -175,8 +175,9 @@ func (s *Store) TakeAll(ctx context.Context, store string, all []*router.Take) [
 	k := keysOf(store)
 	out := make([]router.Answer, len(all))
 	open := make([]*asked, len(all))
+	base := k.base()
 	for i, t := range all {
-		open[i] = s.asked(k, store, t, &out[i])
+		open[i] = s.asked(k, base, store, t, &out[i])
 	}
 	for range 10 + len(all) { // each time one is decided at least, unless others keep changing its customer's leads
 		if len(open) == 0 {
@@ -219,8 +220,9 @@ type asked struct {
 }
 
 // asked puts an arrival into keys and arguments.
-func (s *Store) asked(k storeKeys, store string, t *router.Take, answer *router.Answer) *asked {
-	q := &asked{t: t, answer: answer, keys: append(k.base(), k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID)), args: make([]any, 0, 40)}
+func (s *Store) asked(k storeKeys, base []string, store string, t *router.Take, answer *router.Answer) *asked {
+	keys := append(make([]string, 0, len(base)+8), base...)
+	q := &asked{t: t, answer: answer, keys: append(keys, k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID)), args: make([]any, 0, 40)}
 	known := ""
 	if slices.Contains(t.Known, t.Source) {
 		known = "1"
@@ -291,61 +293,104 @@ func (s *Store) answered(ctx context.Context, k storeKeys, q *asked, c *redis.Cm
 	return true
 }
 
-// seldom is what a plain new lead does not need of the request.
+// seldom is what a plain new lead does not need of the request, in JSON.
 func seldom(t *router.Take, floor string, cand []string) string {
-	managers := map[string]bool{t.Holder: true}
+	w := jsonWriter{make([]byte, 0, 768)}
+	w.text(`{"ch":`, string(t.Channel))
+	w.number(`,"smax":`, int64(max(0, t.MaxSources-len(t.Known))))
+	w.text(`,"desk":`, t.Desk)
+	w.is(`,"resend":`, t.Resend)
+	w.text(`,"idp":`, t.IDPrint)
+	w.text(`,"cop":`, t.ContentPrint)
+	w.text(`,"holder":`, t.Holder)
+	w.text(`,"managers":{`, t.Holder)
 	for _, m := range t.Managers {
-		managers[m] = true
+		w.text(`:true,`, m)
 	}
-	var late request
+	w.is(`:true},"rostered":`, len(t.Floor) > 0)
+	w.number(`,"created":`, t.Windows.CreatedWithin.Milliseconds())
+	w.number(`,"active":`, t.Windows.ActiveWithin.Milliseconds())
+	w.number(`,"same":`, t.Windows.SameEnquiryWithin.Milliseconds())
+	w.text(`,"floor":`, floor)
+	w.number(`,"catchup":`, int64(t.CatchUp))
+	w.newborn(t)
+	before := `,"cand":[`
+	for _, id := range cand {
+		w.text(before, id)
+		before = ","
+	}
+	if len(cand) == 0 {
+		w.b = append(w.b, before...)
+	}
+	w.number(`],"written":`, t.Written.UnixMilli())
+	w.is(`,"present":`, t.Present)
+	before = `,"timers":{`
+	for code, at := range t.Timers.ByCode() {
+		w.text(before, code)
+		w.number(":", at)
+		before = ","
+	}
+	if before != "," {
+		w.b = append(w.b, before...)
+	}
+	w.b = append(w.b, '}')
 	if t.Late != nil {
-		late = change(t.Late)
+		late, err := json.Marshal(change(t.Late))
+		if err != nil {
+			panic(err) // numbers and strings always marshal
+		}
+		w.b = append(append(w.b, `,"late":`...), late...)
 	}
-	b, err := json.Marshal(&struct {
-		Channel  router.Channel   `json:"ch"`
-		Max      int              `json:"smax"`
-		Desk     string           `json:"desk"`
-		Resend   bool             `json:"resend"`
-		ID       string           `json:"idp"`
-		Content  string           `json:"cop"`
-		Holder   string           `json:"holder"`
-		Managers map[string]bool  `json:"managers"`
-		Rostered bool             `json:"rostered"`
-		Created  int64            `json:"created"`
-		Active   int64            `json:"active"`
-		Same     int64            `json:"same"`
-		Floor    string           `json:"floor"`
-		CatchUp  int              `json:"catchup"`
-		Fields   router.Fields    `json:"fields"`
-		Cand     []string         `json:"cand"`
-		Written  int64            `json:"written"`
-		Present  bool             `json:"present"`
-		Timers   map[string]int64 `json:"timers"`
-		Late     request          `json:"late,omitempty"`
-	}{
-		t.Channel, max(0, t.MaxSources-len(t.Known)), t.Desk, t.Resend, t.IDPrint, t.ContentPrint, t.Holder, managers, len(t.Floor) > 0,
-		t.Windows.CreatedWithin.Milliseconds(), t.Windows.ActiveWithin.Milliseconds(), t.Windows.SameEnquiryWithin.Milliseconds(),
-		floor, t.CatchUp, newborn(t), append([]string{}, cand...), t.Written.UnixMilli(), t.Present, t.Timers.ByCode(), late,
-	})
-	if err != nil {
-		panic(err) // numbers and strings always marshal
-	}
-	return string(b)
+	return string(append(w.b, '}'))
 }
 
-// newborn is a new lead as far as it is known before the decision.
-func newborn(t *router.Take) router.Fields {
-	l := router.Lead{
-		Channel: t.Channel, Source: t.Source, Desk: t.Desk, ArrivedAt: t.At, Activity: t.At, Arrivals: 1, Personal: true,
-		Running: router.Running{Attempt: t.At, Response: t.At, Contact: t.At},
+// newborn is a new lead as far as it is known before the decision, as Lead.Fields has it.
+func (w *jsonWriter) newborn(t *router.Take) {
+	at := number10(t.At)
+	w.text(`,"fields":{"n":"1","ch":`, string(t.Channel))
+	w.text(`,"ar":`, at)
+	w.text(`,"la":`, at)
+	if t.Source != "" {
+		w.text(`,"so":`, t.Source)
 	}
-	if t.History {
-		l.Running = router.Running{}
+	w.text(`,"dk":`, t.Desk)
+	if !t.History {
+		w.text(`,"ra":`, at)
+		w.text(`,"rr":`, at)
+		w.text(`,"rc":`, at)
 	}
 	if !t.Due.IsZero() {
-		l.DueAt = &t.Due
+		w.text(`,"dl":`, number10(t.Due))
 	}
-	return l.Fields()
+	w.b = append(w.b, '}')
+}
+
+// A jsonWriter writes values, each behind what stands before it.
+type jsonWriter struct{ b []byte }
+
+func (w *jsonWriter) text(before, s string) {
+	w.b = append(append(w.b, before...), '"')
+	plain := true
+	for i := range len(s) {
+		plain = plain && s[i] >= ' ' && s[i] < 0x7f && s[i] != '"' && s[i] != '\\'
+	}
+	if plain {
+		w.b = append(append(w.b, s...), '"')
+		return
+	}
+	q, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	w.b = append(w.b, q[1:]...)
+}
+
+func (w *jsonWriter) number(before string, n int64) {
+	w.b = strconv.AppendInt(append(w.b, before...), n, 10)
+}
+
+func (w *jsonWriter) is(before string, v bool) {
+	w.b = strconv.AppendBool(append(w.b, before...), v)
 }
 
 // before is what became of an arrival that was decided before: of a lead, what it is now is the lead's to say.

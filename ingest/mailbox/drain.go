@@ -18,7 +18,7 @@ import (
 const (
 	// metaBatch is how many sizes and dates are asked for at once.
 	metaBatch = 1000
-	// batchCount and batchBytes bound how much is read at once, and so what a mailbox holds in memory.
+	// batchCount bounds how much is read at once, batchBytes how much is held: what is decided and what is fetched meanwhile.
 	batchCount = 250
 	batchBytes = 16 << 20
 	// settleEvery bounds how long decisions wait for their batch before they go to the ledger.
@@ -116,23 +116,59 @@ func (k *keeper) weigh(ctx context.Context, s *session, uids []uint32, metas map
 	if err := k.settle(ctx, skipped, metas); err != nil {
 		return err
 	}
-	for len(todo) > 0 {
-		if s.outlived() {
-			return errRenew
-		}
-		n, bytes := 0, int64(0)
-		for n < len(todo) && n < k.batchCount() {
-			if bytes += k.expected(todo[n]); n > 0 && bytes > batchBytes {
-				break
+	return k.work(ctx, s, todo, metas)
+}
+
+// work has messages read and decided in batches, the next of which is fetched while one is decided.
+func (k *keeper) work(ctx context.Context, s *session, todo []meta, metas map[uint32]meta) error {
+	var batch []meta
+	var bytes int64
+	var ahead *fetching
+	for {
+		if ahead == nil {
+			if batch, bytes = k.batch(todo); len(batch) == 0 {
+				return nil
 			}
-			n++
+			if s.outlived() {
+				return errRenew
+			}
+			ahead = k.fetch(ctx, s, batch)
 		}
-		if err := k.take(ctx, s, todo[:n], metas); err != nil {
+		bodies, err := k.read(ctx, s, ahead)
+		slices.SortFunc(bodies, func(a, b body) int { return cmp.Compare(a.uid, b.uid) })
+		todo, ahead = todo[len(batch):], nil
+		if next, size := k.batch(todo); err == nil && len(next) > 0 && bytes+size <= batchBytes && !s.outlived() {
+			ahead, batch, bytes = k.fetch(ctx, s, next), next, size
+		}
+		// What came whole before a connection broke is whole: it is decided all the same.
+		settled, herr := k.handle(ctx, bodies, metas)
+		broken := ahead.wait() != nil // the next read tells
+		switch {
+		case herr != nil:
+			return herr
+		case err != nil:
+			return err
+		case broken:
+			continue
+		}
+		if err := k.after(ctx, s, settled); err != nil {
 			return err
 		}
-		todo = todo[n:]
 	}
-	return nil
+}
+
+// batch is the beginning of what is to be read, as much as is read at once.
+func (k *keeper) batch(todo []meta) (batch []meta, bytes int64) {
+	n := 0
+	for n < len(todo) && n < k.batchCount() {
+		size := k.expected(todo[n])
+		if n > 0 && bytes+size > batchBytes/2 {
+			break
+		}
+		bytes += size
+		n++
+	}
+	return todo[:n], bytes
 }
 
 // batchCount is how many messages are read at once: one while the handler decides none.
@@ -154,60 +190,84 @@ func (k *keeper) expected(m meta) int64 {
 	return m.size
 }
 
-// take reads one batch and has each message in it decided, in order of arrival, settled, and put where it belongs.
-func (k *keeper) take(ctx context.Context, s *session, batch []meta, metas map[uint32]meta) error {
-	bodies, err := k.read(ctx, s, batch)
-	slices.SortFunc(bodies, func(a, b body) int { return cmp.Compare(a.uid, b.uid) })
-	// What came whole before a connection broke is whole: it is decided all the same.
-	settled, herr := k.handle(ctx, bodies, metas)
-	if herr != nil {
-		return herr
-	}
-	if err != nil {
-		return err
-	}
-	return k.after(ctx, s, settled)
+// A fetching is a batch on its way. The session is its own until it is done.
+type fetching struct {
+	whole, heads []uint32
+	done         chan struct{}
+	bodies       []body
+	err          error
+	asked        []uint32 // what was fetched last, and so when the error came
 }
 
-// read fetches a batch. Messages that are asked for and do not come are asked for again, then alone, then by sequence
-// number; only what a search does not find either is gone.
-func (k *keeper) read(ctx context.Context, s *session, batch []meta) ([]body, error) {
-	var whole, heads []uint32
+// fetch begins to fetch a batch.
+func (k *keeper) fetch(ctx context.Context, s *session, batch []meta) *fetching {
+	f := &fetching{done: make(chan struct{})}
 	var size int64
 	for _, m := range batch {
 		if k.head(m) {
-			heads = append(heads, m.uid)
+			f.heads = append(f.heads, m.uid)
 		} else {
-			whole = append(whole, m.uid)
+			f.whole = append(f.whole, m.uid)
 			size += m.size
 		}
 	}
+	go func() {
+		defer close(f.done)
+		ask := func(uids []uint32, head bool, size int64) {
+			if len(uids) == 0 || f.err != nil {
+				return
+			}
+			var bodies []body
+			bodies, f.err = s.fetch(ctx, uidSet(uids), head, size, k.cfg.MaxSize)
+			f.asked = uids
+			for _, b := range bodies {
+				if slices.Contains(uids, b.uid) {
+					f.bodies = append(f.bodies, b)
+				}
+			}
+		}
+		ask(f.whole, false, k.allowance(size, len(f.whole)))
+		ask(f.heads, true, int64(len(f.heads))*headSize)
+	}()
+	return f
+}
+
+// wait returns when the batch is there, or as much of it as came; at once where there is none.
+func (f *fetching) wait() error {
+	if f == nil {
+		return nil
+	}
+	<-f.done
+	return f.err
+}
+
+// read gives the messages of a batch. Those that were asked for and did not come are asked for again, then alone, then by sequence number;
+// only what a search does not find either is gone.
+func (k *keeper) read(ctx context.Context, s *session, f *fetching) ([]body, error) {
 	var bodies []body
-	got := make(map[uint32]bool, len(batch))
-	fetch := func(set imap.NumSet, head bool, size int64, asked []uint32) error {
-		bs, err := s.fetch(ctx, set, head, size, k.cfg.MaxSize)
+	got := make(map[uint32]bool, len(f.whole)+len(f.heads))
+	add := func(bs []body, asked []uint32) {
 		for _, b := range bs {
 			if !got[b.uid] && slices.Contains(asked, b.uid) {
 				got[b.uid] = true
 				bodies = append(bodies, b)
 			}
 		}
+	}
+	fetch := func(set imap.NumSet, head bool, size int64, asked []uint32) error {
+		bs, err := s.fetch(ctx, set, head, size, k.cfg.MaxSize)
+		add(bs, asked)
 		return k.blame(ctx, err, lacking(asked, got))
 	}
-	if len(whole) > 0 {
-		if err := fetch(uidSet(whole), false, k.allowance(size, len(whole)), whole); err != nil {
-			return bodies, err
-		}
-	}
-	if len(heads) > 0 {
-		if err := fetch(uidSet(heads), true, int64(len(heads))*headSize, heads); err != nil {
-			return bodies, err
-		}
+	err := f.wait()
+	add(f.bodies, slices.Concat(f.whole, f.heads))
+	if err != nil {
+		return bodies, k.blame(ctx, err, lacking(f.asked, got))
 	}
 	for _, part := range []struct {
 		uids []uint32
 		head bool
-	}{{whole, false}, {heads, true}} {
+	}{{f.whole, false}, {f.heads, true}} {
 		missing := lacking(part.uids, got)
 		if len(missing) == 0 {
 			continue

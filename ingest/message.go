@@ -65,7 +65,7 @@ type Outcome struct {
 }
 
 // A Handler decides messages of one mailbox in order and returns only when the decisions are stored. It gives an outcome for each that it
-// came to, at least for the first: where one fails, and now and then, it leaves those after it to another call.
+// came to, at least for the first: where one fails, or a second has passed, it leaves those after it to another call.
 type Handler interface {
 	HandleAll(ctx context.Context, all []Message) []Outcome
 }

@@ -233,10 +233,16 @@ type Handler struct {
 	seen     map[string]bool
 }
 
-// HandleAll implements ingest.Handler. It decides one message in a call.
-func (h *Handler) HandleAll(ctx context.Context, all []ingest.Message) []ingest.Outcome {
-	fate, err := h.handle(ctx, all[0])
-	return []ingest.Outcome{{Fate: fate, Err: err}}
+// HandleAll implements ingest.Handler. It decides up to seven messages in a call, which ends where one fails or is slow.
+func (h *Handler) HandleAll(ctx context.Context, all []ingest.Message) (out []ingest.Outcome) {
+	began := time.Now()
+	for _, m := range all[:min(len(all), 7)] {
+		fate, err := h.handle(ctx, m)
+		if out = append(out, ingest.Outcome{Fate: fate, Err: err}); err != nil || time.Since(began) > time.Second {
+			break
+		}
+	}
+	return out
 }
 
 func (h *Handler) handle(ctx context.Context, m ingest.Message) (ingest.Fate, error) {

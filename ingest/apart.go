@@ -58,7 +58,7 @@ func WorkApart(ctx context.Context, in io.Reader, out io.Writer) error {
 func (d *delivery) readApart(ctx context.Context) (r *Reading, fault string, err error) {
 	t := &d.feed.Trust
 	job, err := json.Marshal(apartJob{
-		Raw: d.msg.Raw, Options: d.cfg.Options, Doubt: d.release == nil && (t.Authentication == Warn || t.Authentication == Require), Server: t.Server,
+		Raw: d.msg.Raw, Options: d.cfg.Options, Doubt: d.release == nil && t.checks(), Server: t.Server,
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("read apart: %w", err)

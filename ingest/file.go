@@ -31,7 +31,7 @@ func (i *Intake) Import(ctx context.Context, store string, f File) (fate Fate, r
 	d := delivery{
 		Intake: i, cfg: cfg, feed: feed, file: &f, place: importPlace + f.Where, msg: Message{Arrived: f.Time, Raw: f.Raw, TooLarge: f.TooLarge},
 	}
-	fate, err = d.decide(ctx)
+	fate, err = d.finish(ctx)
 	return fate, slices.Compact(d.reasons), err
 }
 

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +25,9 @@ import (
 // that nobody knows whether it happened.
 type Business interface {
 	Take(ctx context.Context, store string, a *router.Arrival) (router.Taken, error)
+	// Prepare and TakeAll are Take for several arrivals at one store; their contracts stand at *router.Router.
+	Prepare(ctx context.Context, store string, a *router.Arrival) (*router.Prepared, error)
+	TakeAll(ctx context.Context, all []*router.Prepared) []router.Answer
 	Park(ctx context.Context, store, token, place string, p router.Parked) (router.Taken, error)
 	// Decided says what was decided under a token before, if anything was.
 	Decided(ctx context.Context, store, token, place string) (router.Taken, bool, error)
@@ -139,39 +144,158 @@ const (
 )
 
 // Handle decides one message.
-func (i *Intake) Handle(ctx context.Context, m Message) (fate Fate, err error) {
-	cfg := i.cfg.Load()
-	feed, ok := cfg.Mailboxes[m.Place.Mailbox]
-	if !ok {
-		return "", fmt.Errorf("mailbox %q is not configured", m.Place.Mailbox)
-	}
-	d := delivery{Intake: i, cfg: cfg, feed: feed, msg: m, place: m.Place.String()}
-	fate, err = d.decide(ctx)
-	if err == nil && m.Was != "" && !d.anew {
-		return m.Was, nil
-	}
-	return fate, err
+func (i *Intake) Handle(ctx context.Context, m Message) (Fate, error) {
+	o := i.HandleAll(ctx, []Message{m})[0]
+	return o.Fate, o.Err
 }
 
-// decide reads the message and says what becomes of it.
-func (d *delivery) decide(ctx context.Context) (Fate, error) {
-	feed := d.feed
+const (
+	// mostAhead is how many messages are read at most before those before them are decided, and so what is held of them in memory.
+	mostAhead = 64
+	// mostTogether is how many leads are taken in one call.
+	mostTogether = 64
+	// callFor is how long a call of HandleAll begins with further messages.
+	callFor = time.Second
+)
+
+// HandleAll decides messages in order. While some are decided those after them are read; what holds one lead and nothing else is taken
+// together with the next, as far as they are for one store.
+func (i *Intake) HandleAll(ctx context.Context, ms []Message) []Outcome {
+	began, cfg := time.Now(), i.cfg.Load()
+	all := make([]delivery, len(ms))
+	for n, m := range ms {
+		all[n] = delivery{Intake: i, cfg: cfg, msg: m, place: m.Place.String(), opened: make(chan struct{})}
+		var ok bool
+		if all[n].feed, ok = cfg.Mailboxes[m.Place.Mailbox]; !ok {
+			all[n].err = fmt.Errorf("mailbox %q is not configured", m.Place.Mailbox)
+		}
+	}
+	ahead, stop := openAll(ctx, all)
+	defer stop()
+	out := make([]Outcome, 0, len(ms))
+	var run []*delivery
+	flush := func() {
+		out = i.takeAll(ctx, run, out)
+		run = run[:0]
+	}
+	for n := range all {
+		d := &all[n]
+		select {
+		case <-d.opened:
+		default:
+			flush() // meanwhile it is read
+			<-d.opened
+		}
+		<-ahead
+		if d.ready == nil || len(run) == mostTogether || len(run) > 0 && run[0].store != d.store {
+			flush()
+		}
+		if n := len(out); n > 0 && (out[n-1].Err != nil && !errors.Is(out[n-1].Err, ErrLater) || time.Since(began) > callFor) {
+			return out
+		}
+		if d.ready == nil {
+			out = append(out, d.outcome(d.finish(ctx)))
+			all[n] = delivery{}
+			continue
+		}
+		run = append(run, d)
+	}
+	flush()
+	return out
+}
+
+// openAll opens messages, on all processors and in their order, as long as the returned channel has room: each takes a place in it. Those
+// that are to be read apart are left.
+func openAll(ctx context.Context, all []delivery) (ahead <-chan struct{}, stop func()) {
+	room, over := make(chan struct{}, mostAhead), make(chan struct{})
+	var next atomic.Int64
+	var readers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(all)) {
+		readers.Go(func() {
+			for {
+				select {
+				case room <- struct{}{}:
+				case <-over:
+					return
+				}
+				n := int(next.Add(1)) - 1
+				if n >= len(all) {
+					return
+				}
+				if d := &all[n]; !d.msg.Apart {
+					d.open(ctx)
+				}
+				close(all[n].opened)
+			}
+		})
+	}
+	return room, func() {
+		close(over)
+		readers.Wait()
+	}
+}
+
+// takeAll takes the leads of messages that hold one each.
+func (i *Intake) takeAll(ctx context.Context, run []*delivery, out []Outcome) []Outcome {
+	if len(run) == 0 {
+		return out
+	}
+	ready := make([]*router.Prepared, len(run))
+	for n, d := range run {
+		ready[n] = d.ready
+	}
+	first := len(out)
+	for n, a := range i.business.TakeAll(ctx, ready) {
+		d := run[n]
+		d.repaired()
+		out = append(out, d.outcome(d.took(ctx, d.store, 0, a.Taken, a.Err)))
+		*d = delivery{}
+	}
+	// A failure that went on to the end is no more than one: what came after it is handed over again at once.
+	for n := len(out); n > first+1 && out[n-1].Err != nil && out[n-2].Err != nil; n-- {
+		out = out[:n-1]
+	}
+	return out
+}
+
+// open reads the message, unless that was done, and prepares its lead where that is all that there is to it.
+func (d *delivery) open(ctx context.Context) {
+	if d.token != "" || d.err != nil {
+		return
+	}
 	d.token = tokenOf(d.msg.Raw)
+	if d.msg.TooLarge {
+		return
+	}
+	defer func() {
+		if recover() != nil {
+			d.reading, d.ready, d.fault = nil, nil, d.panicked()
+		}
+	}()
+	d.reading, d.fault, d.err = d.read(ctx)
+	if d.reading == nil || len(d.reading.Leads) != 1 || d.file != nil || d.feed.Trust.asks() {
+		return
+	}
+	if store, a, hold := d.arrival(d.reading, 0); hold == "" {
+		d.store = store
+		d.ready, _ = d.business.Prepare(ctx, store, a) // where it cannot be prepared Take says why
+	}
+}
+
+// finish says what becomes of the message.
+func (d *delivery) finish(ctx context.Context) (Fate, error) {
+	feed := d.feed
+	if d.open(ctx); d.err != nil {
+		return "", d.err
+	}
 	if d.msg.TooLarge {
 		return d.park(ctx, feed.Store, FateQuarantined, mail.SuspectSize, "")
 	}
-	r, fault, err := d.read(ctx)
-	if err != nil {
-		return "", err
+	if d.fault != "" {
+		return d.park(ctx, feed.Store, FateQuarantined, d.fault, "")
 	}
-	if fault != "" {
-		return d.park(ctx, feed.Store, FateQuarantined, fault, "")
-	}
-	for _, n := range r.Diagnostics {
-		if n.Severity != adf.Info {
-			d.observer.Repaired(n.Code)
-		}
-	}
+	d.repaired()
+	r := d.reading
 	switch {
 	case len(r.Leads) > 0:
 		if fate, err := d.distrust(ctx, r); fate != "" || err != nil {
@@ -186,6 +310,23 @@ func (d *delivery) decide(ctx context.Context) (Fate, error) {
 	return d.park(ctx, feed.Store, FateOther, cmp.Or(r.Mail.Header.Auto, "no lead in it"), "")
 }
 
+// outcome is the message's: what its place was before stands where the store forgot nothing.
+func (d *delivery) outcome(fate Fate, err error) Outcome {
+	if err == nil && d.msg.Was != "" && !d.anew {
+		fate = d.msg.Was
+	}
+	return Outcome{fate, err}
+}
+
+// repaired counts what was repaired in the message.
+func (d *delivery) repaired() {
+	for _, n := range d.reading.Diagnostics {
+		if n.Severity != adf.Info {
+			d.observer.Repaired(n.Code)
+		}
+	}
+}
+
 // delivery is one message on its way.
 type delivery struct {
 	*Intake
@@ -193,6 +334,13 @@ type delivery struct {
 	feed         Feed
 	msg          Message
 	token, place string
+
+	opened  chan struct{} // closed once it was opened
+	reading *Reading
+	fault   string           // why it cannot be read
+	err     error            // why it was not
+	ready   *router.Prepared // its lead, where that is all that there is to it
+	store   string           // that it is for
 
 	apart *apartAnswer // what the process of its own said, where it was read in one
 
@@ -248,70 +396,76 @@ func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
 		if !d.release.wants(n) {
 			continue
 		}
-		store, e, ok := d.lead(r, n)
-		if !ok {
-			fate, err := d.park(ctx, d.feed.Store, FateQuarantined, reasonUnroutable, fmt.Sprint("/", n))
-			if err != nil {
-				return "", err
-			}
-			best = better(best, fate)
-			continue
+		store, a, hold := d.arrival(r, n)
+		var fate Fate
+		var err error
+		if hold != "" {
+			fate, err = d.park(ctx, store, FateQuarantined, hold, fmt.Sprint("/", n))
+		} else {
+			var taken router.Taken
+			taken, err = d.business.Take(ctx, store, a)
+			fate, err = d.took(ctx, store, n, taken, err)
 		}
-		if !e.Reachable() {
-			fate, err := d.park(ctx, store, FateQuarantined, reasonUnreachable, fmt.Sprint("/", n))
-			if err != nil {
-				return "", err
-			}
-			d.held++
-			best = better(best, fate)
-			continue
-		}
-		if d.release == nil && tooLong(&e) { // unless somebody who looked at it gives it free
-			fate, err := d.park(ctx, store, FateQuarantined, reasonLead, fmt.Sprint("/", n))
-			if err != nil {
-				return "", err
-			}
-			best = better(best, fate)
-			continue
-		}
-		rules := d.cfg.Stores[store]
-		a := &router.Arrival{
-			Token: fmt.Sprintf("%s/%d", d.token, n), Place: d.place, Channel: channel(r.Mail.Channel), Source: source(r.Mail, &e),
-			Desk: rules.desk(r.Mail, &e), At: d.msg.Arrived, Enquiry: e, Message: r.Mail.Header.MessageID,
-			Named: named(&r.Mail.Prospects[n].Vendor),
-		}
-		a.Trusted = !d.doubted && slices.Contains(d.feed.Trust.Salesperson, a.Source)
-		if d.file != nil {
-			d.file.arrive(a, r)
-		}
-		if x := d.release; x != nil {
-			a.Actor = x.actor
-			if store == x.store {
-				a.By = x.by
-			}
-		}
-		taken, err := d.business.Take(ctx, store, a)
 		if err != nil {
 			return "", err
 		}
-		if taken.Disposition == router.DispositionForgotten {
-			fate, err := d.park(ctx, store, FateOther, reasonForgotten, fmt.Sprint("/", n))
-			if err != nil {
-				return "", err
-			}
-			best = better(best, fate)
-			continue
+		if hold == reasonUnreachable {
+			d.held++
 		}
-		d.taken = append(d.taken, taken)
-		best = better(best, d.fateOf(taken))
+		best = better(best, fate)
 	}
 	return best, nil
+}
+
+// arrival is one lead of the message as it is taken at a store, or held there for a reason.
+func (d *delivery) arrival(r *Reading, n int) (store string, a *router.Arrival, hold string) {
+	store, e, ok := d.lead(r, n)
+	switch {
+	case !ok:
+		return d.feed.Store, nil, reasonUnroutable
+	case !e.Reachable():
+		return store, nil, reasonUnreachable
+	case d.release == nil && tooLong(&e, d.msg.Raw): // unless somebody who looked at it gives it free
+		return store, nil, reasonLead
+	}
+	rules := d.cfg.Stores[store]
+	a = &router.Arrival{
+		Token: fmt.Sprintf("%s/%d", d.token, n), Place: d.place, Channel: channel(r.Mail.Channel), Source: source(r.Mail, &e),
+		Desk: rules.desk(r.Mail, &e), At: d.msg.Arrived, Enquiry: e, Message: r.Mail.Header.MessageID,
+		Named: named(&r.Mail.Prospects[n].Vendor),
+	}
+	a.Trusted = !d.doubted && slices.Contains(d.feed.Trust.Salesperson, a.Source)
+	if d.file != nil {
+		d.file.arrive(a, r)
+	}
+	if x := d.release; x != nil {
+		a.Actor = x.actor
+		if store == x.store {
+			a.By = x.by
+		}
+	}
+	return store, a, ""
+}
+
+// took is the fate of a lead that was taken.
+func (d *delivery) took(ctx context.Context, store string, n int, taken router.Taken, err error) (Fate, error) {
+	if err != nil {
+		return "", err
+	}
+	if taken.Disposition == router.DispositionForgotten {
+		return d.park(ctx, store, FateOther, reasonForgotten, fmt.Sprint("/", n))
+	}
+	d.taken = append(d.taken, taken)
+	return d.fateOf(taken), nil
 }
 
 // mostLead bounds one lead, in bytes as it is kept: what a page of leads takes in memory is this by the number of them, and nobody reads more.
 const mostLead = 128 << 10
 
-func tooLong(e *router.Enquiry) bool {
+func tooLong(e *router.Enquiry, raw []byte) bool {
+	if len(raw) < mostLead/16 {
+		return false // whatever it is decoded from, and however it is quoted
+	}
 	b, err := json.Marshal(e)
 	return err != nil || len(b) > mostLead
 }
@@ -515,7 +669,7 @@ func (i *Intake) Document(ctx context.Context, store string, doc []byte, key, ac
 			})
 			continue
 		}
-		if tooLong(&e) {
+		if tooLong(&e, doc) {
 			notes = append(notes, adf.Diagnostic{
 				Severity: adf.Error, Code: reasonLead, Line: d.Prospects[n].Line, Path: "adf/prospect", Message: fmt.Sprintf("over %d bytes for one lead", mostLead),
 			})

@@ -57,9 +57,15 @@ type Message struct {
 // ErrLater says that a message cannot be decided yet for a reason of its own, such as a DNS that does not answer for its sender. Others can.
 var ErrLater = errors.New("cannot be decided yet")
 
-// A Handler decides a message and returns only when the decision is stored.
-// An error means that nobody knows what became of it: the message stays unsettled and is handed over again later. It wraps ErrLater
-// where that says nothing about other messages.
+// An Outcome is what became of one of several messages. An error means that nobody knows: the message stays unsettled and is handed over
+// again later. It wraps ErrLater where that says nothing about other messages.
+type Outcome struct {
+	Fate Fate
+	Err  error
+}
+
+// A Handler decides messages of one mailbox in order and returns only when the decisions are stored. It gives an outcome for each that it
+// came to, at least for the first: where one fails, or a second has passed, it leaves those after it to another call.
 type Handler interface {
-	Handle(ctx context.Context, m Message) (Fate, error)
+	HandleAll(ctx context.Context, all []Message) []Outcome
 }

@@ -29,6 +29,12 @@ const (
 	Require Authentication = "require" // it is held
 )
 
+// checks says whether something is to vouch for senders.
+func (t *Trust) checks() bool { return t.Authentication == Warn || t.Authentication == Require }
+
+// asks says whether leads are not taken as they come.
+func (t *Trust) asks() bool { return t.checks() || t.Limit.Per != 0 }
+
 // reasonRate says that a sender had sent as much as is taken of it.
 const reasonRate = "rate"
 
@@ -39,8 +45,7 @@ const patience = time.Hour
 // distrust holds a message with leads that its mailbox does not trust. The fate is empty where it is to be taken.
 func (d *delivery) distrust(ctx context.Context, r *Reading) (Fate, error) {
 	t := &d.feed.Trust
-	checked := t.Authentication == Warn || t.Authentication == Require
-	if !checked && t.Limit.Per == 0 {
+	if !t.asks() {
 		return "", nil
 	}
 	// What DNS and the clock say may be another thing tomorrow, so what was decided before stands.
@@ -59,7 +64,7 @@ func (d *delivery) distrust(ctx context.Context, r *Reading) (Fate, error) {
 		return "", err
 	}
 	doubt := ""
-	if checked {
+	if t.checks() {
 		if doubt, err = d.doubt(ctx); err != nil {
 			return "", err
 		}

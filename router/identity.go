@@ -7,7 +7,10 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
+	"hash"
 	"strings"
+	"sync"
+	"time"
 	"unicode"
 
 	"github.com/nyaruka/phonenumbers"
@@ -118,17 +121,31 @@ func nobodysPhone(e164 string) bool {
 }
 
 // A Hasher keys everything that is kept of a customer beside the lead itself.
-type Hasher struct{ key []byte }
+type Hasher struct {
+	macs  *sync.Pool
+	epoch time.Time // of the keys that the secret is of
+}
+
+// A mac has the store's key already worked in, which takes half the time of a hash.
+type mac struct {
+	hash.Hash
+	text []byte
+}
 
 // NewHasher takes a store's secret key.
-func NewHasher(key []byte) Hasher { return Hasher{key} }
+func NewHasher(i Identity) Hasher {
+	return Hasher{&sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, i.Key)} }}, i.Epoch}
+}
 
 func (h Hasher) sum(parts ...string) []byte {
-	m := hmac.New(sha256.New, h.key)
+	m := h.macs.Get().(*mac)
+	defer h.macs.Put(m)
+	m.text = m.text[:0]
 	for _, p := range parts {
-		m.Write([]byte(p))
-		m.Write([]byte{0})
+		m.text = append(append(m.text, p...), 0)
 	}
+	m.Reset()
+	m.Write(m.text)
 	return m.Sum(nil)
 }
 

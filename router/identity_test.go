@@ -52,7 +52,7 @@ func TestSlug(t *testing.T) {
 
 // TestPrints says who is the same and who identifies nobody.
 func TestPrints(t *testing.T) {
-	h := router.NewHasher([]byte("key"))
+	h := router.NewHasher(router.Identity{Key: []byte("key")})
 	prints := func(c router.Customer) int {
 		return len(h.Prints(&router.Enquiry{Customer: c}, []string{"sales@store.example", "+13125550100"}))
 	}

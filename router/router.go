@@ -111,7 +111,7 @@ func (r *Router) hasher(ctx context.Context, rooftop string) (Hasher, error) {
 	if err := r.recall(ctx, rooftop); err != nil {
 		return Hasher{}, err
 	}
-	h = NewHasher(identity.Key)
+	h = NewHasher(identity)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.hashers[rooftop] = h
@@ -229,37 +229,56 @@ func (f *Rooftop) timers(arrived, now time.Time, source string) Timers {
 
 // Take decides what an arrival is and, if it is new, whose it is. Taking the same arrival again changes nothing and gives the same answer.
 func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, error) {
-	f, h, err := r.open(ctx, rooftop)
+	p, err := r.Prepare(ctx, rooftop, a)
 	if err != nil {
 		return Taken{}, err
 	}
+	out := r.TakeAll(ctx, []*Prepared{p})[0]
+	return out.Taken, out.Err
+}
+
+// Prepared is an arrival at a rooftop that is ready to be taken now.
+type Prepared struct {
+	arrival *Arrival
+	rooftop *Rooftop
+	hasher  Hasher
+	take    *Take // nil where it is of no interest
+}
+
+// Prepare does all of Take that can be done ahead and beside other things.
+func (r *Router) Prepare(ctx context.Context, rooftop string, a *Arrival) (*Prepared, error) {
+	f, h, err := r.open(ctx, rooftop)
+	if err != nil {
+		return nil, err
+	}
 	if a.Token == "" {
-		return Taken{}, fault("token", "an arrival without identity")
+		return nil, fault("token", "an arrival without identity")
 	}
 	if !a.Channel.Valid() {
-		return Taken{}, fault("channel", "unknown channel %q: want email, http, phone or walk-in", a.Channel)
+		return nil, fault("channel", "unknown channel %q: want email, http, phone or walk-in", a.Channel)
 	}
 	if err := f.known(a.By); err != nil {
-		return Taken{}, err
+		return nil, err
 	}
 	record, err := encodeRecord(a)
 	if err != nil {
-		return Taken{}, err
+		return nil, err
 	}
 	now := r.store.Now()
 	at := a.At
 	if at.IsZero() || at.After(now) {
 		at = now
 	}
+	p := &Prepared{arrival: a, rooftop: f, hasher: h}
 	if keep := f.Retention.Personal; a.History && keep > 0 && now.Sub(at) > keep {
-		return Taken{Disposition: DispositionExpired}, nil
+		return p, nil
 	}
 	desk := a.Desk
 	if desk == "" {
 		desk = DeskSales
 	}
 	t := &Take{
-		Now: now, Token: h.Token(a.Token), Place: h.Place(a.Place), LeadID: h.LeadID(f.ID, a.Token), At: at,
+		Now: now, Epoch: h.epoch, Token: h.Token(a.Token), Place: h.Place(a.Place), LeadID: h.LeadID(f.ID, a.Token), At: at,
 		Prints: append(h.Prints(&a.Enquiry, f.Relays), h.idPrints(&a.Enquiry)...), IDPrint: h.IDPrint(&a.Enquiry), ContentPrint: h.ContentPrint(&a.Enquiry), Resend: a.Enquiry.Status == "resend",
 		Channel: a.Channel, Source: a.Source, Desk: desk, By: a.By, Actor: a.Actor,
 		Known: f.Sources.Known, MaxSources: f.Sources.Max,
@@ -279,14 +298,45 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 	if d, ok := f.Desks[desk]; ok {
 		t.Fixed = d.Owner
 	} else if desk != DeskSales {
-		return Taken{}, fault("desk", "unknown desk %q", desk)
+		return nil, fault("desk", "unknown desk %q", desk)
 	}
 	if _, ok := f.Person(a.Owner); ok {
 		t.Named = a.Owner
 	} else if a.Trusted && a.Named != "" && !a.History {
 		t.Named, t.Present = f.named(a.Named), true
 	}
-	taken, err := r.store.Take(ctx, f.ID, t)
+	p.take = t
+	return p, nil
+}
+
+// TakeAll takes arrivals at one and the same rooftop, in order as Store.TakeAll does, and gives an answer for each.
+func (r *Router) TakeAll(ctx context.Context, all []*Prepared) []Answer {
+	takes := make([]*Take, 0, len(all))
+	for _, p := range all {
+		if p.take != nil {
+			takes = append(takes, p.take)
+		}
+	}
+	var answers []Answer
+	if len(takes) > 0 {
+		answers = r.store.TakeAll(ctx, all[0].rooftop.ID, takes)
+	}
+	out := make([]Answer, len(all))
+	for i, p := range all {
+		if p.take == nil {
+			out[i].Taken.Disposition = DispositionExpired
+			continue
+		}
+		out[i].Taken, out[i].Err = r.conclude(ctx, p, answers[0])
+		answers = answers[1:]
+	}
+	return out
+}
+
+// conclude is what there is to do once the store has answered.
+func (r *Router) conclude(ctx context.Context, p *Prepared, answer Answer) (Taken, error) {
+	f, h, a, t := p.rooftop, p.hasher, p.arrival, p.take
+	taken, err := answer.Taken, answer.Err
 	for tries := 0; err == nil && taken.Late != ""; tries++ {
 		var l *Lead
 		if l, err = r.store.Lead(ctx, taken.Late); err != nil {
@@ -297,9 +347,10 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 			break
 		}
 		t.Late = f.late(l, t)
-		taken, err = r.store.Take(ctx, f.ID, t)
+		again := r.store.TakeAll(ctx, f.ID, []*Take{t})[0]
+		taken, err = again.Taken, again.Err
 	}
-	if err := r.forget(rooftop, err); err != nil {
+	if err := r.forget(f.ID, err); err != nil {
 		return Taken{}, fmt.Errorf("take arrival at %s: %w", f.ID, err)
 	}
 	if a.Channel == WalkIn && taken.Lead != "" && !a.History && taken.Disposition != DispositionDuplicate && (taken.Disposition != DispositionReplay || taken.Again) {
@@ -308,7 +359,7 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 		if by == "" {
 			by = taken.Owner
 		}
-		l, err := r.Log(ctx, taken.Lead, Entry{Kind: KindContact, By: by, Channel: "visit", At: at, Actor: a.Actor, Token: "walk-in/" + h.short("walk-in", a.Token)})
+		l, err := r.Log(ctx, taken.Lead, Entry{Kind: KindContact, By: by, Channel: "visit", At: t.At, Actor: a.Actor, Token: "walk-in/" + h.short("walk-in", a.Token)})
 		if err != nil {
 			return Taken{}, err
 		}

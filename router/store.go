@@ -32,9 +32,10 @@ type Store interface {
 	Leading(ctx context.Context, rooftops []*Rooftop, hash string, loaded time.Time) (other string, at time.Time, err error)
 	// Hours are those of the configurations that led, oldest first. The first hold for all time before.
 	Hours(ctx context.Context, rooftop string) ([]hours.Version, error)
-	// Take decides an arrival. Where it is the touch of a lead to which something happened later than it arrived, it does nothing but answer
-	// with Late: what follows from that is derived from all that is known of the lead, and handed in as t.Late.
-	Take(ctx context.Context, rooftop string, t *Take) (Taken, error)
+	// TakeAll decides arrivals, in order but for those of customers who are known, which come last. It gives an answer for each: one that
+	// fails leaves the others as they are. Where an arrival is the touch of a lead to which something happened later than it arrived,
+	// nothing is done but to answer with Late: what follows from that is derived from all that is known of the lead, and handed in as Take.Late.
+	TakeAll(ctx context.Context, rooftop string, all []*Take) []Answer
 	// Deal gives an existing lead a new owner. It returns ErrConflict where d.Version is no longer the lead's.
 	Deal(ctx context.Context, rooftop string, d *Dealing) (Dealt, error)
 	// Put stores what became of a lead. It returns ErrConflict where c.Before.Version is no longer the lead's.
@@ -135,9 +136,10 @@ type Candidate struct {
 // Take is everything that the decision on an arrival needs.
 type Take struct {
 	Now          time.Time
-	Token        []byte // 12 bytes
-	Place        []byte // 6 bytes
-	LeadID       string // of the lead to make if it is new
+	Epoch        time.Time // of the keys whose secret the hashes were made with; to others nothing is done
+	Token        []byte    // 12 bytes
+	Place        []byte    // 6 bytes
+	LeadID       string    // of the lead to make if it is new
 	At           time.Time
 	Prints       []Print
 	IDPrint      string // of provider and prospect id, empty without
@@ -182,6 +184,12 @@ type Taken struct {
 	Seq         int64
 	Again       bool   // the very same place was decided before; this is that decision
 	Late        string // the lead that Take.Late is needed of; nothing was decided
+}
+
+// An Answer is the decision on one of several arrivals, or the error that a call for it alone would have given.
+type Answer struct {
+	Taken Taken
+	Err   error
 }
 
 // Dealing asks for a new owner of a lead.

@@ -212,10 +212,12 @@ type handled struct {
 	at chan time.Time
 }
 
-func (h handled) Handle(ctx context.Context, m ingest.Message) (ingest.Fate, error) {
-	fate, err := h.Handler.Handle(ctx, m)
-	h.at <- time.Now()
-	return fate, err
+func (h handled) HandleAll(ctx context.Context, all []ingest.Message) []ingest.Outcome {
+	out := h.Handler.HandleAll(ctx, all)
+	for range out {
+		h.at <- time.Now()
+	}
+	return out
 }
 
 // built builds a command as it is shipped.

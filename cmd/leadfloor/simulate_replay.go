@@ -529,9 +529,12 @@ type scratch struct {
 
 var _ router.Store = (*scratch)(nil)
 
-func (s *scratch) Take(ctx context.Context, rooftop string, t *router.Take) (router.Taken, error) {
-	t.LeadID, t.Timers = s.next, router.Timers{Reassign: t.Timers.Reassign}
-	return s.Store.Take(ctx, rooftop, t)
+// TakeAll is called with one arrival at a time.
+func (s *scratch) TakeAll(ctx context.Context, rooftop string, all []*router.Take) []router.Answer {
+	for _, t := range all {
+		t.LeadID, t.Timers = s.next, router.Timers{Reassign: t.Timers.Reassign}
+	}
+	return s.Store.TakeAll(ctx, rooftop, all)
 }
 
 func (s *scratch) Deal(ctx context.Context, rooftop string, d *router.Dealing) (router.Dealt, error) {

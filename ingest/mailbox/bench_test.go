@@ -55,8 +55,8 @@ func BenchmarkCatchUp(b *testing.B) {
 // counter decides at once and keeps nothing.
 type counter struct{}
 
-func (counter) Handle(context.Context, ingest.Message) (ingest.Fate, error) {
-	return ingest.FateLead, nil
+func (counter) HandleAll(_ context.Context, all []ingest.Message) []ingest.Outcome {
+	return slices.Repeat([]ingest.Outcome{{Fate: ingest.FateLead}}, len(all))
 }
 
 // used is what the process holds, in bytes of heap and stacks, and its goroutines.

@@ -18,7 +18,7 @@ import (
 const (
 	// metaBatch is how many sizes and dates are asked for at once.
 	metaBatch = 1000
-	// batchCount and batchBytes bound how much is read at once, and so what a mailbox holds in memory.
+	// batchCount bounds how much is read at once, batchBytes how much is held: what is decided and what is fetched meanwhile.
 	batchCount = 250
 	batchBytes = 16 << 20
 	// settleEvery bounds how long decisions wait for their batch before they go to the ledger.
@@ -116,23 +116,59 @@ func (k *keeper) weigh(ctx context.Context, s *session, uids []uint32, metas map
 	if err := k.settle(ctx, skipped, metas); err != nil {
 		return err
 	}
-	for len(todo) > 0 {
-		if s.outlived() {
-			return errRenew
-		}
-		n, bytes := 0, int64(0)
-		for n < len(todo) && n < k.batchCount() {
-			if bytes += k.expected(todo[n]); n > 0 && bytes > batchBytes {
-				break
+	return k.work(ctx, s, todo, metas)
+}
+
+// work has messages read and decided in batches, the next of which is fetched while one is decided.
+func (k *keeper) work(ctx context.Context, s *session, todo []meta, metas map[uint32]meta) error {
+	var batch []meta
+	var bytes int64
+	var ahead *fetching
+	for {
+		if ahead == nil {
+			if batch, bytes = k.batch(todo); len(batch) == 0 {
+				return nil
 			}
-			n++
+			if s.outlived() {
+				return errRenew
+			}
+			ahead = k.fetch(ctx, s, batch)
 		}
-		if err := k.take(ctx, s, todo[:n], metas); err != nil {
+		bodies, err := k.read(ctx, s, ahead)
+		slices.SortFunc(bodies, func(a, b body) int { return cmp.Compare(a.uid, b.uid) })
+		todo, ahead = todo[len(batch):], nil
+		if next, size := k.batch(todo); err == nil && len(next) > 0 && bytes+size <= batchBytes && !s.outlived() {
+			ahead, batch, bytes = k.fetch(ctx, s, next), next, size
+		}
+		// What came whole before a connection broke is whole: it is decided all the same.
+		settled, herr := k.handle(ctx, bodies, metas)
+		broken := ahead.wait() != nil // the next read tells
+		switch {
+		case herr != nil:
+			return herr
+		case err != nil:
+			return err
+		case broken:
+			continue
+		}
+		if err := k.after(ctx, s, settled); err != nil {
 			return err
 		}
-		todo = todo[n:]
 	}
-	return nil
+}
+
+// batch is the beginning of what is to be read, as much as is read at once.
+func (k *keeper) batch(todo []meta) (batch []meta, bytes int64) {
+	n := 0
+	for n < len(todo) && n < k.batchCount() {
+		size := k.expected(todo[n])
+		if n > 0 && bytes+size > batchBytes/2 {
+			break
+		}
+		bytes += size
+		n++
+	}
+	return todo[:n], bytes
 }
 
 // batchCount is how many messages are read at once: one while the handler decides none.
@@ -154,60 +190,84 @@ func (k *keeper) expected(m meta) int64 {
 	return m.size
 }
 
-// take reads one batch and has each message in it decided, in order of arrival, settled, and put where it belongs.
-func (k *keeper) take(ctx context.Context, s *session, batch []meta, metas map[uint32]meta) error {
-	bodies, err := k.read(ctx, s, batch)
-	slices.SortFunc(bodies, func(a, b body) int { return cmp.Compare(a.uid, b.uid) })
-	// What came whole before a connection broke is whole: it is decided all the same.
-	settled, herr := k.handle(ctx, bodies, metas)
-	if herr != nil {
-		return herr
-	}
-	if err != nil {
-		return err
-	}
-	return k.after(ctx, s, settled)
+// A fetching is a batch on its way. The session is its own until it is done.
+type fetching struct {
+	whole, heads []uint32
+	done         chan struct{}
+	bodies       []body
+	err          error
+	asked        []uint32 // what was fetched last, and so when the error came
 }
 
-// read fetches a batch. Messages that are asked for and do not come are asked for again, then alone, then by sequence
-// number; only what a search does not find either is gone.
-func (k *keeper) read(ctx context.Context, s *session, batch []meta) ([]body, error) {
-	var whole, heads []uint32
+// fetch begins to fetch a batch.
+func (k *keeper) fetch(ctx context.Context, s *session, batch []meta) *fetching {
+	f := &fetching{done: make(chan struct{})}
 	var size int64
 	for _, m := range batch {
 		if k.head(m) {
-			heads = append(heads, m.uid)
+			f.heads = append(f.heads, m.uid)
 		} else {
-			whole = append(whole, m.uid)
+			f.whole = append(f.whole, m.uid)
 			size += m.size
 		}
 	}
+	go func() {
+		defer close(f.done)
+		ask := func(uids []uint32, head bool, size int64) {
+			if len(uids) == 0 || f.err != nil {
+				return
+			}
+			var bodies []body
+			bodies, f.err = s.fetch(ctx, uidSet(uids), head, size, k.cfg.MaxSize)
+			f.asked = uids
+			for _, b := range bodies {
+				if slices.Contains(uids, b.uid) {
+					f.bodies = append(f.bodies, b)
+				}
+			}
+		}
+		ask(f.whole, false, k.allowance(size, len(f.whole)))
+		ask(f.heads, true, int64(len(f.heads))*headSize)
+	}()
+	return f
+}
+
+// wait returns when the batch is there, or as much of it as came; at once where there is none.
+func (f *fetching) wait() error {
+	if f == nil {
+		return nil
+	}
+	<-f.done
+	return f.err
+}
+
+// read gives the messages of a batch. Those that were asked for and did not come are asked for again, then alone, then by sequence number;
+// only what a search does not find either is gone.
+func (k *keeper) read(ctx context.Context, s *session, f *fetching) ([]body, error) {
 	var bodies []body
-	got := make(map[uint32]bool, len(batch))
-	fetch := func(set imap.NumSet, head bool, size int64, asked []uint32) error {
-		bs, err := s.fetch(ctx, set, head, size, k.cfg.MaxSize)
+	got := make(map[uint32]bool, len(f.whole)+len(f.heads))
+	add := func(bs []body, asked []uint32) {
 		for _, b := range bs {
 			if !got[b.uid] && slices.Contains(asked, b.uid) {
 				got[b.uid] = true
 				bodies = append(bodies, b)
 			}
 		}
+	}
+	fetch := func(set imap.NumSet, head bool, size int64, asked []uint32) error {
+		bs, err := s.fetch(ctx, set, head, size, k.cfg.MaxSize)
+		add(bs, asked)
 		return k.blame(ctx, err, lacking(asked, got))
 	}
-	if len(whole) > 0 {
-		if err := fetch(uidSet(whole), false, k.allowance(size, len(whole)), whole); err != nil {
-			return bodies, err
-		}
-	}
-	if len(heads) > 0 {
-		if err := fetch(uidSet(heads), true, int64(len(heads))*headSize, heads); err != nil {
-			return bodies, err
-		}
+	err := f.wait()
+	add(f.bodies, slices.Concat(f.whole, f.heads))
+	if err != nil {
+		return bodies, k.blame(ctx, err, lacking(f.asked, got))
 	}
 	for _, part := range []struct {
 		uids []uint32
 		head bool
-	}{{whole, false}, {heads, true}} {
+	}{{f.whole, false}, {f.heads, true}} {
 		missing := lacking(part.uids, got)
 		if len(missing) == 0 {
 			continue
@@ -283,7 +343,7 @@ func lacking(uids []uint32, got map[uint32]bool) []uint32 {
 	return slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool { return got[uid] })
 }
 
-// handle has the messages decided one by one and settled, and gives the UIDs that may be put where they belong, with
+// handle has the messages decided and settled, and gives the UIDs that may be put where they belong, with
 // their fates.
 func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]meta) (done []Entry, err error) {
 	var open []Entry
@@ -308,18 +368,16 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 			k.finish(ctx)
 		}
 	}()
+	var msgs []ingest.Message
+	var entries []Entry // of them
 	for _, b := range bodies {
-		if ctx.Err() != nil {
-			break
-		}
-		m := metas[b.uid]
-		e := Entry{UID: b.uid, Digest: digestOf(b.raw), At: b.date}
+		e := Entry{UID: b.uid, Digest: b.digest, At: b.date}
 		was := ingest.Fate("")
 		if p, ok := k.book.places[b.uid]; ok {
 			switch same := p.digest == e.Digest && p.fateName() != ingest.FateGone; {
 			case same && !p.doubt:
 				e.Fate = p.fateName()
-				k.book.confirm(e, m.size)
+				k.book.confirm(e, metas[b.uid].size)
 				done = append(done, e)
 				continue
 			case same:
@@ -332,42 +390,50 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 			Place:    k.place(b.uid),
 			Arrived:  b.date,
 			Raw:      b.raw,
-			TooLarge: k.head(m),
+			TooLarge: k.head(metas[b.uid]),
 			Apart:    k.tries[k.place(b.uid)] >= maxTries,
 			Was:      was,
 		}
 		if msg.Arrived.IsZero() {
 			msg.Arrived = k.now()
 		}
-		fate, err := k.decide(ctx, msg)
-		if errors.Is(err, ingest.ErrLater) {
-			k.book.later(b.uid)
-			k.log.Debug("message waits", "uid", b.uid, "uidvalidity", k.book.uidValidity, "err", err)
-			continue
-		}
-		if err != nil {
-			k.book.later(b.uid)
-			k.failing[b.uid] = struct{}{}
-			k.log.Warn("message not decided", "uid", b.uid, "uidvalidity", k.book.uidValidity, "err", err)
-			if len(k.failing) >= storeDown {
-				return done, errors.Join(flush(), failf(ReasonStore, "decide %d messages: %w", len(k.failing), err))
-			}
-			continue
-		}
-		clear(k.failing)
-		decided++
-		e.Fate = fate
-		if e.Anew {
-			k.review.asked++
-			if fate == k.book.places[b.uid].fateName() {
-				k.book.confirm(e, m.size) // the store had it, or decided as before
-				done = append(done, e)
+		msgs, entries = append(msgs, msg), append(entries, e)
+	}
+	for len(msgs) > 0 && ctx.Err() == nil {
+		outcomes := k.decide(ctx, msgs)
+		var failed error
+		for i, o := range outcomes {
+			e := entries[i]
+			switch {
+			case errors.Is(o.Err, ingest.ErrLater):
+				k.book.later(e.UID)
+				k.log.Debug("message waits", "uid", e.UID, "uidvalidity", k.book.uidValidity, "err", o.Err)
+				continue
+			case o.Err != nil:
+				failed = o.Err
+				k.book.later(e.UID)
+				k.failing[e.UID] = struct{}{}
+				k.log.Warn("message not decided", "uid", e.UID, "uidvalidity", k.book.uidValidity, "err", o.Err)
 				continue
 			}
-			k.review.anew++
+			clear(k.failing)
+			decided++
+			e.Fate = o.Fate
+			done = append(done, e)
+			if e.Anew {
+				k.review.asked++
+				if e.Fate == k.book.places[e.UID].fateName() {
+					k.book.confirm(e, metas[e.UID].size) // the store had it, or decided as before
+					continue
+				}
+				k.review.anew++
+			}
+			open = append(open, e)
 		}
-		open = append(open, e)
-		done = append(done, e)
+		if failed != nil && len(k.failing) >= storeDown {
+			return done, errors.Join(flush(), failf(ReasonStore, "decide %d messages: %w", len(k.failing), failed))
+		}
+		msgs, entries = msgs[len(outcomes):], entries[len(outcomes):]
 		if time.Since(began) > settleEvery {
 			if err := flush(); err != nil {
 				return nil, err
@@ -406,7 +472,7 @@ func (k *keeper) finish(ctx context.Context) {
 }
 
 // decide calls the handler. A message in hand is finished when the daemon is told to leave, within bounds.
-func (k *keeper) decide(ctx context.Context, msg ingest.Message) (ingest.Fate, error) {
+func (k *keeper) decide(ctx context.Context, msgs []ingest.Message) []ingest.Outcome {
 	hctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
@@ -414,11 +480,13 @@ func (k *keeper) decide(ctx context.Context, msg ingest.Message) (ingest.Fate, e
 		context.AfterFunc(hctx, func() { t.Stop() })
 	})
 	defer stop()
-	fate, err := k.handler.Handle(hctx, msg)
-	if err == nil && !slices.Contains(ingest.Fates, fate) {
-		err = fmt.Errorf("unknown fate %q", fate)
+	outcomes := k.handler.HandleAll(hctx, msgs)
+	for i, o := range outcomes {
+		if o.Err == nil && !slices.Contains(ingest.Fates, o.Fate) {
+			outcomes[i].Err = fmt.Errorf("unknown fate %q", o.Fate)
+		}
 	}
-	return fate, err
+	return outcomes
 }
 
 // settle writes entries to the ledger, then to the book.

@@ -918,6 +918,73 @@ func TestStoreDown(t *testing.T) {
 	})
 }
 
+// batches is a handler of whole batches.
+type batches func([]ingest.Message) []ingest.Outcome
+
+func (f batches) HandleAll(_ context.Context, all []ingest.Message) []ingest.Outcome { return f(all) }
+
+// A handler that fails on some messages of a batch has them handed over again, and the others not.
+func TestFailuresWithinABatch(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		s.Add(arrived, leads(1, 600)...)
+		given := map[uint32]int{}
+		r.runWith(t, batches(func(all []ingest.Message) (out []ingest.Outcome) {
+			for _, m := range all {
+				o := ingest.Outcome{Fate: ingest.FateLead}
+				if given[m.Place.UID]++; m.Place.UID%5 == 0 && given[m.Place.UID] == 1 {
+					o = ingest.Outcome{Err: errors.New("no answer")}
+				}
+				if m.Place.UID%50 == 1 && given[m.Place.UID] == 1 {
+					o = ingest.Outcome{Err: fmt.Errorf("%w: dns", ingest.ErrLater)}
+				}
+				out = append(out, o)
+			}
+			return out
+		}))
+		after(time.Hour)
+		for uid, n := range given {
+			want := 1
+			if uid%5 == 0 || uid%50 == 1 {
+				want = 2
+			}
+			if n != want {
+				t.Errorf("uid %d was handed over %d times, want %d", uid, n, want)
+			}
+		}
+		if n := len(r.ledger.Entries("leads", s.UIDValidity)); n != 600 {
+			t.Errorf("settled = %d, want 600", n)
+		}
+		r.errors(t, map[string]int{})
+	})
+}
+
+// The batch that is fetched while another is decided may break the connection: what came before it is decided, and it alone is suspected.
+func TestConnectionBreaksAhead(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		s.Add(arrived, leads(1, 600)...)
+		fetches := 0
+		s.On("UID FETCH", func(c *mailtest.ScriptConn, tag, args string) bool {
+			if strings.Contains(args, "BODY") {
+				if fetches++; fetches == 2 {
+					c.Close()
+					return true
+				}
+			}
+			return false
+		})
+		r.action(t, ingest.FateLead, "move:Done")
+		r.run(t)
+		after(time.Hour)
+		if n := len(r.handler.Messages()); n != 600 {
+			t.Errorf("handed over = %d, want 600", n)
+		}
+		if n := len(s.Held("Done")); n != 600 {
+			t.Errorf("Done holds %d, want 600", n)
+		}
+		r.errors(t, map[string]int{mailbox.ReasonNetwork: 1})
+	})
+}
+
 func TestLedgerDown(t *testing.T) {
 	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
 		s.Add(arrived, leads(1, 3)...)

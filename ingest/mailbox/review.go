@@ -225,11 +225,11 @@ func (k *keeper) ask(ctx context.Context, s *session, b body, head bool) (Entry,
 	if err := k.begin(ctx, s.uidValidity, []uint32{b.uid}); err != nil {
 		return Entry{}, err
 	}
-	fate, err := k.decide(ctx, msg)
-	if err != nil {
+	o := k.decide(ctx, []ingest.Message{msg})[0]
+	if o.Err != nil {
 		k.finish(ctx)
-		return Entry{}, failf(ReasonStore, "decide uid %d: %w", b.uid, err)
+		return Entry{}, failf(ReasonStore, "decide uid %d: %w", b.uid, o.Err)
 	}
 	k.review.asked++
-	return Entry{UID: b.uid, Digest: digestOf(b.raw), Fate: fate, At: b.date, Anew: true}, nil
+	return Entry{UID: b.uid, Digest: b.digest, Fate: o.Fate, At: b.date, Anew: true}, nil
 }

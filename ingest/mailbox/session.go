@@ -460,9 +460,10 @@ func (o *oversize) Error() string { return fmt.Sprintf("uid %d is larger than th
 
 // A body is one message as fetched.
 type body struct {
-	uid  uint32
-	date time.Time
-	raw  []byte
+	uid    uint32
+	date   time.Time
+	raw    []byte
+	digest [8]byte
 }
 
 // fetch reads the messages in the set, the whole of each or its first headSize bytes, and gives those that came complete;
@@ -497,6 +498,7 @@ func (s *session) fetch(ctx context.Context, set imap.NumSet, head bool, size, l
 				}
 			}
 			if b.uid != 0 && b.raw != nil {
+				b.digest = digestOf(b.raw)
 				got = append(got, b)
 			}
 		}

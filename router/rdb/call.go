@@ -76,32 +76,62 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, an
 
 // call does so without reading the answer.
 func (s *Store) call(ctx context.Context, script *redis.Script, keys []string, args ...any) (*redis.Cmd, error) {
-	tag, _, _ := strings.Cut(keys[0], "}")
-	if until, ok := s.broken.Load(tag); ok && time.Now().Before(until.(time.Time)) {
-		return nil, router.ErrBroken
-	}
-	c := s.cmd(ctx, script, keys, args...)
-	switch err := c.Err(); {
-	case redis.HasErrorPrefix(err, "UNOPENED"):
-		return nil, router.ErrUnopened
-	case damaged(err):
-		s.broken.Store(tag, time.Now().Add(restFor))
-		return nil, fmt.Errorf("%w: %w", router.ErrBroken, err)
-	case err != nil:
+	if err := s.resting(keys[0]); err != nil {
 		return nil, err
 	}
-	return c, nil
+	c := s.cmd(ctx, script, keys, args...)
+	return c, s.failed(c, keys[0])
+}
+
+// resting says of the store of a key whether it is left alone.
+func (s *Store) resting(key string) error {
+	if until, ok := s.broken.Load(tagOf(key)); ok && time.Now().Before(until.(time.Time)) {
+		return router.ErrBroken
+	}
+	return nil
+}
+
+// failed is a call's error as the business knows it, and leaves the store of a key alone where its keys are damaged.
+func (s *Store) failed(c *redis.Cmd, key string) error {
+	switch err := c.Err(); {
+	case redis.HasErrorPrefix(err, "UNOPENED"):
+		return router.ErrUnopened
+	case damaged(err):
+		s.broken.Store(tagOf(key), time.Now().Add(restFor))
+		return fmt.Errorf("%w: %w", router.ErrBroken, err)
+	default:
+		return err
+	}
+}
+
+func tagOf(key string) string {
+	tag, _, _ := strings.Cut(key, "}")
+	return tag
 }
 
 func (s *Store) evalInt(ctx context.Context, script *redis.Script, keys []string, args ...any) (int64, error) {
 	return s.cmd(ctx, script, keys, args...).Int64()
 }
 
-// cmd calls a script and, where decisions wait for replicas, waits for them: WAIT tells of the writes of its own connection alone, so both
-// go through one pipeline to one node, which in a cluster this has to find by itself.
+// cmd calls a script.
 func (s *Store) cmd(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd {
-	if s.replies == 0 {
-		return script.Run(ctx, s.rdb, keys, args...)
+	return s.cmds(ctx, script, []command{{keys, args}})[0]
+}
+
+// A command is what a script is called with.
+type command struct {
+	keys []string
+	args []any
+}
+
+// cmds calls a script several times with keys of one node, which in a cluster this has to find by itself. All go through one pipeline, so
+// they are carried out in order, and each has its own answer, be it that it is unknown. Where decisions wait for replicas the pipeline ends
+// in a WAIT, which tells of the writes of its own connection alone. What the server did not carry out is sent again.
+func (s *Store) cmds(ctx context.Context, script *redis.Script, all []command) []*redis.Cmd {
+	out := make([]*redis.Cmd, len(all))
+	open := make([]int, len(all))
+	for i := range all {
+		open[i] = i
 	}
 	var err error
 	loaded := true
@@ -110,44 +140,52 @@ func (s *Store) cmd(ctx context.Context, script *redis.Script, keys []string, ar
 			break
 		}
 		var node redis.UniversalClient
-		if node, err = s.node(ctx, keys[0], n > 0); err != nil {
+		if node, err = s.node(ctx, all[0].keys[0], n > 0); err != nil {
+			for _, i := range open {
+				out[i] = redis.NewCmd(ctx)
+				out[i].SetErr(err)
+			}
 			break
 		}
-		var out, acked *redis.Cmd
-		_, err = node.Pipelined(ctx, func(p redis.Pipeliner) error {
-			if loaded {
-				out = script.EvalSha(ctx, p, keys, args...)
-			} else {
-				out = script.Eval(ctx, p, keys, args...)
+		var acked *redis.Cmd
+		_, _ = node.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
+			for _, i := range open {
+				if loaded {
+					out[i] = script.EvalSha(ctx, p, all[i].keys, all[i].args...)
+				} else {
+					out[i], loaded = script.Eval(ctx, p, all[i].keys, all[i].args...), true // those after it find it loaded
+				}
 			}
-			acked = p.Do(ctx, "WAIT", s.replies, waitFor.Milliseconds())
+			if s.replies > 0 {
+				acked = p.Do(ctx, "WAIT", s.replies, waitFor.Milliseconds())
+			}
 			return nil
 		})
-		switch failed := out.Err(); {
-		case redis.HasErrorPrefix(failed, "NOSCRIPT"): // it is another node than last time, or was restarted
-			loaded, err = false, failed
-			continue
-		case elsewhere(failed), node != s.rdb && failed != nil && !replied(failed):
-			err = failed
-			continue
-		case failed != nil:
-			return out
+		var short error
+		if acked != nil {
+			got, err := acked.Int()
+			if short = err; err == nil && got < s.replies {
+				short = fmt.Errorf("only %d of %d replicas have the decision", got, s.replies)
+			}
 		}
-		if err != nil {
-			break // WAIT itself failed
+		var again []int
+		for _, i := range open {
+			switch failed := out[i].Err(); {
+			case redis.HasErrorPrefix(failed, "NOSCRIPT"): // it is another node than last time, or was restarted, or flushed its scripts
+				loaded, err = false, failed
+				again = append(again, i)
+			case elsewhere(failed), node != s.rdb && failed != nil && !replied(failed):
+				err = failed
+				again = append(again, i)
+			case failed == nil && short != nil:
+				out[i].SetErr(short)
+			}
 		}
-		if got, _ := acked.Int(); got < s.replies {
-			err = fmt.Errorf("only %d of %d replicas have the decision", got, s.replies)
+		if open = again; len(open) == 0 {
 			break
 		}
-		return out
 	}
-	if err == nil {
-		err = errors.New("no node takes the call")
-	}
-	c := redis.NewCmd(ctx)
-	c.SetErr(err)
-	return c
+	return out
 }
 
 // node is the client that speaks to the node of a key; anew where the one known so far was wrong.

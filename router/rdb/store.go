@@ -200,41 +200,60 @@ func (s *Store) sign(store string, r request) string {
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// Take decides an arrival: one round trip, and one more for a customer who is known or when the floor has changed.
-func (s *Store) Take(ctx context.Context, store string, t *router.Take) (router.Taken, error) {
+// TakeAll decides arrivals in order: one round trip for all of them, and one more for those whose customers are known or when the floor has changed.
+func (s *Store) TakeAll(ctx context.Context, store string, all []*router.Take) []router.Answer {
 	k := keysOf(store)
-	q := s.asked(k, store, t)
-	for range 10 {
-		keys, args, err := q.call(k)
-		if err != nil {
-			return router.Taken{}, err
-		}
-		c, err := s.call(ctx, s.take, keys, args...)
-		if err != nil {
-			return router.Taken{}, err
-		}
-		taken, done, err := s.answered(ctx, k, q, c)
-		if done || err != nil {
-			return taken, err
-		}
+	out := make([]router.Answer, len(all))
+	open := make([]*asked, len(all))
+	base := k.base()
+	for i, t := range all {
+		open[i] = s.asked(k, base, store, t, &out[i])
 	}
-	return router.Taken{}, errors.New("the customer's leads kept changing: again later")
+	for range 10 + len(all) { // each time one is decided at least, unless others keep changing its customer's leads
+		if len(open) == 0 {
+			return out
+		}
+		if err := s.resting(string(k)); err != nil {
+			return fail(out, open, err)
+		}
+		calls := make([]command, len(open))
+		for i, q := range open {
+			calls[i] = q.call(k)
+		}
+		var again []*asked
+		for i, c := range s.cmds(ctx, s.take, calls) {
+			if q := open[i]; !s.answered(ctx, k, q, c) {
+				again = append(again, q)
+			}
+		}
+		open = again
+	}
+	return fail(out, open, errors.New("the customer's leads kept changing: again later"))
+}
+
+func fail(out []router.Answer, open []*asked, err error) []router.Answer {
+	for _, q := range open {
+		q.answer.Err = err
+	}
+	return out
 }
 
 // asked is an arrival as take.lua is asked about it.
 type asked struct {
-	t     *router.Take
-	keys  []string // but those of the candidates
-	args  []any
-	rest  int  // which argument is what is seldom needed, and changes with the candidates
-	more  bool // that is needed
-	floor string
-	cand  []string // leads of the same customer, as far as it was said
+	t      *router.Take
+	answer *router.Answer
+	keys   []string // but those of the candidates
+	args   []any
+	rest   int  // which argument is what is seldom needed, and changes with the candidates
+	more   bool // that is needed
+	floor  string
+	cand   []string // leads of the same customer, as far as it was said
 }
 
 // asked puts an arrival into keys and arguments.
-func (s *Store) asked(k storeKeys, store string, t *router.Take) *asked {
-	q := &asked{t: t, more: !plain(t), keys: append(k.base(), k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID)), args: make([]any, 0, 40)}
+func (s *Store) asked(k storeKeys, base []string, store string, t *router.Take, answer *router.Answer) *asked {
+	keys := append(make([]string, 0, len(base)+8), base...)
+	q := &asked{t: t, answer: answer, more: !plain(t), keys: append(keys, k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID)), args: make([]any, 0, 40)}
 	known := ""
 	if slices.Contains(t.Known, t.Source) {
 		known = "1"
@@ -252,7 +271,7 @@ func (s *Store) asked(k storeKeys, store string, t *router.Take) *asked {
 	for _, v := range [...]string{
 		some(ms(t.Now)), some(ms(t.At)), t.LeadID, b64(t.Token), b64(t.Place), string(t.Record), t.Source, known,
 		t.IDPrint + "|" + t.ContentPrint, birth(t), some(deadline), some(timer),
-		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.Fixed, t.Named, word, t.By, t.Actor, past, s.epoch(store),
+		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.Fixed, t.Named, word, t.By, t.Actor, past, some(ms(t.Epoch)),
 	} {
 		q.args = append(q.args, v)
 	}
@@ -281,57 +300,59 @@ func plain(t *router.Take) bool {
 }
 
 // call is the next call, with the candidates known by now.
-func (q *asked) call(k storeKeys) (keys []string, args []any, err error) {
-	keys = slices.Clip(q.keys)
+func (q *asked) call(k storeKeys) command {
+	keys := slices.Clip(q.keys)
 	for _, id := range q.cand {
 		keys = append(keys, k.lead(id), k.personal(id))
 	}
 	if q.more {
-		q.args[q.rest], err = seldom(q.t, q.floor, q.cand)
+		q.args[q.rest] = seldom(q.t, q.floor, q.cand)
 	}
-	return keys, q.args, err
+	return command{keys, q.args}
 }
 
-// answered reads an answer. It is not done where the call is to be made again, with more.
-func (s *Store) answered(ctx context.Context, k storeKeys, q *asked, c *redis.Cmd) (taken router.Taken, done bool, err error) {
+// answered reads an answer. It is false where the call is to be made again, with more.
+func (s *Store) answered(ctx context.Context, k storeKeys, q *asked, c *redis.Cmd) bool {
+	if q.answer.Err = s.failed(c, string(k)); q.answer.Err != nil {
+		return true
+	}
 	a, err := c.Slice()
 	if err != nil {
-		return router.Taken{}, false, err
+		q.answer.Err = err
+		return true
 	}
 	switch first := text(a[0]); {
 	case first == "more":
 		q.more = true
-		return router.Taken{}, false, nil
+		return false
 	case first == "match":
 		q.more, q.cand = true, q.cand[:0]
 		for _, id := range a[1:] {
 			q.cand = append(q.cand, text(id))
 		}
-		return router.Taken{}, false, nil
+		return false
 	case first == "late":
-		return router.Taken{Late: text(a[1])}, true, nil
+		q.answer.Taken = router.Taken{Late: text(a[1])}
 	case len(a) == 3:
-		taken, err = s.before(ctx, k, text(a[0]), text(a[1]) != "", text(a[2]))
-		return taken, true, err
+		q.answer.Taken, q.answer.Err = s.before(ctx, k, first, text(a[1]) != "", text(a[2]))
+	default:
+		seq, _ := a[5].(int64)
+		q.answer.Taken = router.Taken{
+			Disposition: router.Disposition(first), Lead: text(a[1]), Owner: text(a[2]), CoveredBy: text(a[3]), State: router.State(text(a[4])), Seq: seq,
+		}
 	}
-	seq, _ := a[5].(int64)
-	return router.Taken{
-		Disposition: router.Disposition(text(a[0])), Lead: text(a[1]), Owner: text(a[2]), CoveredBy: text(a[3]), State: router.State(text(a[4])), Seq: seq,
-	}, true, nil
+	return true
 }
 
 // seldom is what a plain new lead does not need of the request, and is sent where it is needed.
-func seldom(t *router.Take, floor string, cand []string) (string, error) {
+func seldom(t *router.Take, floor string, cand []string) string {
 	managers := map[string]bool{t.Holder: true}
 	for _, m := range t.Managers {
 		managers[m] = true
 	}
 	var late request
 	if t.Late != nil {
-		var err error
-		if late, err = change(t.Late); err != nil {
-			return "", err
-		}
+		late = change(t.Late)
 	}
 	b, err := json.Marshal(&struct {
 		Channel  router.Channel   `json:"ch"`
@@ -360,7 +381,10 @@ func seldom(t *router.Take, floor string, cand []string) (string, error) {
 		t.Windows.CreatedWithin.Milliseconds(), t.Windows.ActiveWithin.Milliseconds(), t.Windows.SameEnquiryWithin.Milliseconds(),
 		floor, t.CatchUp, newborn(t), append([]string{}, cand...), t.Written.UnixMilli(), t.Present, t.Timers.ByCode(), some(ms(t.Due)), late,
 	})
-	return string(b), err
+	if err != nil {
+		panic(err) // numbers and strings always marshal
+	}
+	return string(b)
 }
 
 // newborn is a new lead as far as it is known before the decision.
@@ -480,10 +504,7 @@ func (s *Store) Deal(ctx context.Context, store string, d *router.Dealing) (rout
 // Put stores what became of a lead.
 func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64, error) {
 	k := keysOf(store)
-	r, err := change(c)
-	if err != nil {
-		return 0, err
-	}
+	r := change(c)
 	r["now"], r["actor"], r["floor"], r["catchup"], r["pending"] = c.Now.UnixMilli(), c.Event.Actor, "", 0, strconv.FormatInt(router.PendingSeq, 10)
 	if c.Note != "" {
 		r["note"] = true
@@ -513,14 +534,7 @@ func (s *Store) Put(ctx context.Context, store string, c *router.Change) (int64,
 // Move stores what became of two leads between which arrivals moved.
 func (s *Store) Move(ctx context.Context, store string, m *router.Move) error {
 	k := keysOf(store)
-	from, err := change(m.From)
-	if err != nil {
-		return err
-	}
-	to, err := change(m.To)
-	if err != nil {
-		return err
-	}
+	from, to := change(m.From), change(m.To)
 	a, b := m.From.Before.ID, m.To.Before.ID
 	marks, records := [][2]int{}, [][2]string{}
 	for _, n := range slices.Sorted(maps.Keys(m.Touches)) {
@@ -552,7 +566,7 @@ func (s *Store) Move(ctx context.Context, store string, m *router.Move) error {
 }
 
 // change tells the scripts what became of a lead.
-func change(c *router.Change) (request, error) {
+func change(c *router.Change) request {
 	before, after := c.Before, c.After
 	set := map[string]string{}
 	old, now := before.Fields(), after.Fields()
@@ -604,7 +618,7 @@ func change(c *router.Change) (request, error) {
 	if len(detail) > 0 {
 		text, err := json.Marshal(detail)
 		if err != nil {
-			return nil, err
+			panic(err) // strings always marshal
 		}
 		r["detail"] = string(text)
 	}
@@ -618,7 +632,7 @@ func change(c *router.Change) (request, error) {
 		}
 		r["back"] = back
 	}
-	return r, nil
+	return r
 }
 
 // places says where a lead stands in the sorted sets, -1 where it does not.

@@ -64,15 +64,21 @@ func through[T any](f *Flaky, call func() (T, error), note func(T) Call) (T, err
 	return v, nil
 }
 
-// Take is Store's.
-func (f *Flaky) Take(ctx context.Context, rooftop string, t *router.Take) (router.Taken, error) {
-	return through(f, func() (router.Taken, error) { return f.Store.Take(ctx, rooftop, t) },
-		func(v router.Taken) Call {
+// TakeAll is Store's; each arrival counts as a call.
+func (f *Flaky) TakeAll(ctx context.Context, rooftop string, all []*router.Take) []router.Answer {
+	out := make([]router.Answer, len(all))
+	for i := range all {
+		out[i].Taken, out[i].Err = through(f, func() (router.Taken, error) {
+			a := f.Store.TakeAll(ctx, rooftop, all[i:i+1])[0]
+			return a.Taken, a.Err
+		}, func(v router.Taken) Call {
 			if v.Late != "" { // nothing was decided
 				return Call{}
 			}
 			return Call{Taken: &v, Lead: v.Lead}
 		})
+	}
+	return out
 }
 
 // Deal is Store's.

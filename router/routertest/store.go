@@ -114,6 +114,31 @@ func (b *Bench) Arrive(a *router.Arrival) router.Taken {
 	return taken
 }
 
+// ArriveAll takes arrivals in one call, none of which may fail.
+func (b *Bench) ArriveAll(all ...*router.Arrival) (taken []router.Taken) {
+	b.T.Helper()
+	for i, a := range b.TakeAll(b.T.Context(), b.Prepared(all...)) {
+		if a.Err != nil {
+			b.T.Fatalf("arrival %d: %v", i, a.Err)
+		}
+		taken = append(taken, a.Taken)
+	}
+	return taken
+}
+
+// Prepared are arrivals ready to be taken.
+func (b *Bench) Prepared(all ...*router.Arrival) (ready []*router.Prepared) {
+	b.T.Helper()
+	for _, a := range all {
+		p, err := b.Prepare(b.T.Context(), b.Home.ID, a)
+		if err != nil {
+			b.T.Fatal(err)
+		}
+		ready = append(ready, p)
+	}
+	return ready
+}
+
 // Next is the enquiry of a customer who never wrote before.
 func (b *Bench) Next() *router.Arrival {
 	b.n++
@@ -993,6 +1018,50 @@ var suite = map[string]func(*testing.T, benchFor){
 		if err != nil {
 			t.Error(err)
 		}
+	},
+	"several in one call, in order": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice", "bob", "carl")
+		old := b.Next()
+		lead := b.Arrive(old).Lead // alice's
+		b.Clock.Add(10 * time.Minute)
+		b.log(lead, router.Entry{Kind: router.KindResponse})
+		again := func(a *router.Arrival, token string) *router.Arrival {
+			c := *a
+			c.Token, c.Place = token, token
+			return &c
+		}
+		asks := func(a *router.Arrival, token string) *router.Arrival {
+			c := again(a, token)
+			c.Enquiry.IDs, c.Enquiry.Vehicles = nil, []router.Vehicle{{Make: "Honda", Model: token}}
+			return c
+		}
+		first, second, third := b.Next(), b.Next(), b.Next()
+		late := asks(old, "late")
+		late.At = b.Clock.Now().Add(-5 * time.Minute)
+		all := []*router.Arrival{first, old, again(first, "copy"), late, second, asks(first, "touch"), again(second, "copied"), asks(old, "question"), again(old, "read again"), third}
+		all[8].Token = old.Token // the same message in another place
+		want := []string{
+			"new bob", "new alice again", "duplicate bob", "touch alice", "new carl", "touch bob", "duplicate carl", "touch alice", "replay alice", "new alice",
+		}
+		told := func(taken router.Taken) string {
+			s := fmt.Sprint(taken.Disposition, " ", taken.Owner)
+			if taken.Again {
+				s += " again"
+			}
+			return s
+		}
+		taken := b.ArriveAll(all...)
+		for i := range want {
+			Want(t, fmt.Sprint("arrival ", i), told(taken[i]), want[i])
+		}
+		for i, same := range b.ArriveAll(all...) {
+			Want(t, fmt.Sprint("lead of arrival ", i, " taken again"), same.Lead, taken[i].Lead)
+			Want(t, fmt.Sprint("arrival ", i, " taken again"), same.Again, i != 8)
+		}
+		for _, p := range floorOf(b).People {
+			Want(t, "turns of "+p.ID, p.Turns, map[string]int64{"alice": 2, "bob": 1, "carl": 1}[p.ID])
+		}
+		Want(t, "none", len(b.ArriveAll()), 0)
 	},
 	"many at once, several routers": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice", "bob", "carl", "dora", "eve")

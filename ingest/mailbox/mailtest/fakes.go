@@ -233,8 +233,19 @@ type Handler struct {
 	seen     map[string]bool
 }
 
-// Handle implements ingest.Handler.
-func (h *Handler) Handle(ctx context.Context, m ingest.Message) (ingest.Fate, error) {
+// HandleAll implements ingest.Handler. It decides up to seven messages in a call, which ends where one fails or is slow.
+func (h *Handler) HandleAll(ctx context.Context, all []ingest.Message) (out []ingest.Outcome) {
+	began := time.Now()
+	for _, m := range all[:min(len(all), 7)] {
+		fate, err := h.handle(ctx, m)
+		if out = append(out, ingest.Outcome{Fate: fate, Err: err}); err != nil || time.Since(began) > time.Second {
+			break
+		}
+	}
+	return out
+}
+
+func (h *Handler) handle(ctx context.Context, m ingest.Message) (ingest.Fate, error) {
 	h.mu.Lock()
 	h.messages = append(h.messages, m)
 	if h.seen == nil {

@@ -1,0 +1,153 @@
+package rdb_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"leadfloor/router"
+	"leadfloor/router/rdb"
+	"leadfloor/router/routertest"
+)
+
+// batch are the enquiries of n customers who never wrote before.
+func batch(b *routertest.Bench, n int) []*router.Prepared {
+	var all []*router.Arrival
+	for range n {
+		all = append(all, b.Next())
+	}
+	return b.Prepared(all...)
+}
+
+// inTurn fails the test unless all were dealt to alice and bob in turn.
+func inTurn(t *testing.T, answers []router.Answer) {
+	t.Helper()
+	for i, a := range answers {
+		if want := []string{"alice", "bob"}[i%2]; a.Err != nil || a.Taken.Owner != want || a.Taken.Disposition != router.DispositionNew {
+			t.Errorf("answer %d = %s to %q, %v, want new to %s", i, a.Taken.Disposition, a.Taken.Owner, a.Err, want)
+		}
+	}
+}
+
+// flusher has the server forget its scripts in the middle of the next pipeline.
+type flusher struct{ armed atomic.Bool }
+
+func (f *flusher) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (f *flusher) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (f *flusher) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if !f.armed.CompareAndSwap(true, false) {
+			return next(ctx, cmds)
+		}
+		half := len(cmds) / 2
+		return next(ctx, append(append(append([]redis.Cmder{}, cmds[:half]...), redis.NewStatusCmd(ctx, "script", "flush")), cmds[half:]...))
+	}
+}
+
+func TestScriptsForgottenWithinAPipeline(t *testing.T) {
+	f := &flusher{}
+	single := routertest.StartRedis(t).Client()
+	t.Cleanup(func() { _ = single.Close() })
+	single.AddHook(f)
+	cluster := routertest.StartCluster(t, 5*time.Second).Client()
+	t.Cleanup(func() { _ = cluster.Close() })
+	cluster.OnNewNode(func(c *redis.Client) { c.AddHook(f) })
+	for name, o := range map[string]struct {
+		c    redis.UniversalClient
+		wait int
+	}{"single": {single, 0}, "cluster": {cluster, 0}, "cluster with replicas": {cluster, 1}} {
+		t.Run(name, func(t *testing.T) {
+			b := routertest.NewBench(t, func(now func() time.Time) router.Store {
+				return rdb.New(o.c, rdb.Options{Now: now, WaitReplicas: o.wait})
+			}, routertest.Rooftop(fmt.Sprint("store-", o.wait), "alice", "bob"))
+			inTurn(t, b.TakeAll(t.Context(), batch(b, 10)))
+			f.armed.Store(true)
+			inTurn(t, b.TakeAll(t.Context(), batch(b, 11)))
+			if f.armed.Load() {
+				t.Error("nothing was flushed")
+			}
+			if v := b.Verified(); v.Leads != 21 {
+				t.Errorf("leads = %d, want 21", v.Leads)
+			}
+		})
+	}
+}
+
+// cut is a connection that ends after some more bytes were read from it.
+type cut struct {
+	net.Conn
+	left *atomic.Int64
+}
+
+func (c cut) Read(b []byte) (int, error) {
+	left := c.left.Load()
+	if left == 0 {
+		_ = c.Close()
+		return 0, io.EOF
+	}
+	n, err := c.Conn.Read(b[:min(int64(len(b)), left)])
+	c.left.Add(-int64(n))
+	return n, err
+}
+
+// Where a connection ends within the answers nobody knows; the same arrivals again tell what was decided, and double nothing.
+func TestPipelineCut(t *testing.T) {
+	server := routertest.StartRedis(t)
+	var left atomic.Int64
+	const plenty = 1 << 40
+	left.Store(plenty)
+	c := redis.NewClient(&redis.Options{Addr: server.Addr, MaxRetries: -1, Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		return cut{conn, &left}, err
+	}})
+	t.Cleanup(func() { _ = c.Close() })
+	b := routertest.NewBench(t, func(now func() time.Time) router.Store { return rdb.New(c, rdb.Options{Now: now}) }, routertest.Rooftop("main-street", "alice", "bob"))
+	inTurn(t, b.TakeAll(t.Context(), batch(b, 2)))
+	all := batch(b, 20)
+	left.Store(400)
+	failed := 0
+	for _, a := range b.TakeAll(t.Context(), all) {
+		if a.Err != nil {
+			failed++
+		}
+	}
+	if failed == 0 {
+		t.Error("no arrival failed")
+	}
+	left.Store(plenty)
+	inTurn(t, b.TakeAll(t.Context(), all))
+	if v := b.Verified(); v.Leads != 22 {
+		t.Errorf("leads = %d, want 22", v.Leads)
+	}
+}
+
+// A server that stops in the middle of pipelines, and comes back, loses and doubles nothing.
+func TestKilledWithinPipelines(t *testing.T) {
+	server := routertest.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
+	c := redis.NewClient(&redis.Options{Addr: server.Addr, MaxRetries: -1})
+	t.Cleanup(func() { _ = c.Close() })
+	b := routertest.NewBench(t, func(now func() time.Time) router.Store { return rdb.New(c, rdb.Options{Now: now}) }, routertest.Rooftop("main-street", "alice", "bob"))
+	inTurn(t, b.TakeAll(t.Context(), batch(b, 2)))
+	for range 3 {
+		all, before := batch(b, 200), c.XLen(t.Context(), keyOf("ev")).Val()
+		done := make(chan []router.Answer)
+		go func() { done <- b.TakeAll(context.WithoutCancel(t.Context()), all) }()
+		for c.XLen(t.Context(), keyOf("ev")).Val() == before { // until it has begun
+		}
+		server.Kill()
+		<-done
+		server.Start()
+		inTurn(t, b.TakeAll(t.Context(), all))
+	}
+	if v := b.Verified(); v.Leads != 602 {
+		t.Errorf("leads = %d, want 602", v.Leads)
+	}
+}

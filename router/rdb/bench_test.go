@@ -60,17 +60,15 @@ func newBench(b *testing.B, o rdb.Options, args ...string) *bench {
 
 func (x *bench) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (x *bench) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		if args := cmd.Args(); x.args.Load() == nil && args[0] == "evalsha" {
-			x.args.Store(&args)
-		}
-		return next(ctx, cmd)
-	}
-}
+func (x *bench) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 func (x *bench) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if args := cmds[0].Args(); x.args.Load() == nil && args[0] == "evalsha" {
+			x.args.Store(&args)
+		}
+		return next(ctx, cmds)
+	}
 }
 
 var _ redis.Hook = (*bench)(nil)

@@ -62,7 +62,7 @@ func TestBrokenStoreIsLeftAlone(t *testing.T) {
 	if err := errors.Join(take(1, "main-street"), take(1, "north")); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(c.Del(t.Context(), keyOf("unt")).Err(), c.Set(t.Context(), keyOf("unt"), "no hash", 0).Err()); err != nil {
+	if err := errors.Join(c.Del(t.Context(), keyOf("ua")).Err(), c.Set(t.Context(), keyOf("ua"), "no hash", 0).Err()); err != nil {
 		t.Fatal(err)
 	}
 	if err := take(2, "main-street"); !errors.Is(err, router.ErrBroken) || !strings.Contains(err.Error(), "WRONGTYPE") {

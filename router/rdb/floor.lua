@@ -26,7 +26,7 @@ local unt = hash(UNT)
 local out = {}
 for _, p in ipairs(people) do
   if not p.gone then
-    out[#out + 1] = {p.id, p.status, p.by, p.till or 0, p.eligible and 1 or 0, p.turns, p.pass, tonumber(unt[p.id] or 0), p.gen == gen and p.since or 0, p.weight}
+    out[#out + 1] = {p.id, p.status, p.by, p.till or 0, p.eligible and 1 or 0, p.turns, p.pass, tonumber(unt[p.id] or 0) + (#events == 0 and p.lined or 0), p.gen == gen and p.since or 0, p.weight}
   end
 end
 local n = next_up()

@@ -5,12 +5,12 @@ import "strings"
 // Every key is made here. All keys of a store share its hash tag, all of a mailbox the mailbox's, so that each script's keys lie on one
 // node of a cluster.
 //
-//	lf:{STORE}:meta    hash    schema, epoch, key, seq (last event), forgot (when it was last found with fewer events than before), last (latest clock seen), gen and ref of the rotation, wl (last held lead dealt), floor, line and told (see head.lua; whatever else changes rot or hand removes floor), s:LABEL (arrival of a source's last lead in ms, 0 without one), labels (sources that became labels beside the configured ones), checked and difference (last verification), raw (bytes kept), sealed (last event closed), aged (how far personal data was looked through)
+//	lf:{STORE}:meta    hash    schema, epoch, key, seq (last event), forgot (when it was last found with fewer events than before), last (latest clock seen), gen and ref of the rotation, wl (last held lead dealt), floor, line and told (see head.lua; whatever else changes rot or hand removes floor), s:LABEL (arrival of a source's last lead in ms, 0 without one), labels (sources that became labels beside the configured ones), n:LABEL|BUCKET (plain new leads, beside what cnt tells), checked and difference (last verification), raw (bytes kept), sealed (last event closed), aged (how far personal data was looked through)
 //	lf:{STORE}:ev      stream  the events, id SEQ-0; trimmed by sealing alone
 //	lf:{STORE}:rot     hash    person -> pass|last|1 where eligible, else the first letter of why not|turns|since|gen; of whom meta line names that tells instead
 //	lf:{STORE}:hand    hash    person -> status|until|by, set by hand; cleared when it runs out
-//	lf:{STORE}:unt     hash    person -> untouched leads owned, those that are only held left out
-//	lf:{STORE}:cnt     hash    counter -> value, names in router; new|LABEL|BUCKET|PERSON stands for all that a plain new lead counts of its source and owner
+//	lf:{STORE}:unt     hash    person -> untouched leads owned, those that are only held left out; and those that meta line tells
+//	lf:{STORE}:cnt     hash    counter -> value, names in router
 //	lf:{STORE}:leads   zset    lead -> arrival in ms
 //	lf:{STORE}:wait    zset    held lead -> arrival in ms
 //	lf:{STORE}:ua      zset    untouched lead -> start of its clock in ms

@@ -118,19 +118,31 @@ local function unpack_person(p, s)
   p.pass, p.last, p.was, p.turns, p.since, p.gen, p.skip = tonumber(pass), tonumber(last), was == '1', tonumber(turns), tonumber(since), tonumber(g), was
 end
 
--- rotation is how everybody stands, as rot tells it.
+-- rotation is how everybody stands, as rot tells it, and how many leads each in line was dealt that were not counted yet.
 local function rotation()
   local rot, lined = hash(ROT), {}
-  for who, pass, last, turns, since in string.gmatch(meta[8] or '', '([^; ]+) %d+ (%d+) (%d+) (%d+) (%-?%d+);') do
-    rot[who], lined[who] = table.concat({pass, last, '1', turns, since, int(gen)}, '|'), true
+  for who, pass, last, turns, since, dealt in string.gmatch(meta[8] or '', '([^; ]+) %d+ (%d+) (%d+) (%d+) (%-?%d+) (%d+);') do
+    rot[who], lined[who] = table.concat({pass, last, '1', turns, since, int(gen)}, '|'), tonumber(dealt)
   end
   return rot, lined
+end
+
+-- leave counts what somebody was dealt who leaves the line.
+local function leave(who, dealt)
+  if dealt > 0 then
+    redis.call('HINCRBY', UNT, who, int(dealt))
+    redis.call('HINCRBY', CNT, 'asg|' .. who, int(dealt))
+  end
 end
 
 -- disband ends the line: everybody stands in rot.
 local function disband()
   local rot, lined = rotation()
-  for who in pairs(lined) do redis.call('HSET', ROT, who, rot[who]) end
+  for who, dealt in pairs(lined) do
+    redis.call('HSET', ROT, who, rot[who])
+    leave(who, dealt)
+  end
+  for _, p in ipairs(people) do p.lined = p.lined and 0 end
   meta[8], line, floor = '', '', '- 0'
 end
 
@@ -144,7 +156,7 @@ local function muster()
   local unt
   local top = 0
   for who, on, weight, cap in string.gmatch(R.floor, '(%S+) (%d) (%d+) (%d+),') do
-    local p = {id = who, dirty = lined[who], weight = tonumber(weight), cap = tonumber(cap), status = on == '1' and 'on' or 'off', by = 'schedule'}
+    local p = {id = who, lined = lined[who], weight = tonumber(weight), cap = tonumber(cap), status = on == '1' and 'on' or 'off', by = 'schedule'}
     local s = rot[p.id]
     if s then unpack_person(p, s); if p.pass > top then top = p.pass end end
     local h = hand[p.id]
@@ -159,7 +171,7 @@ local function muster()
     if p.cap > 0 then
       capped = true
       unt = unt or hash(UNT)
-      p.unt = tonumber(unt[p.id] or 0)
+      p.unt = tonumber(unt[p.id] or 0) + (p.lined or 0)
     end
     p.eligible = p.status == 'on'
     if not p.eligible then p.why = p.status
@@ -170,7 +182,7 @@ local function muster()
   -- whoever left the roster is no longer eligible
   for who, s in pairs(rot) do
     if not byid[who] and string.match(s, '^-?%d+|%d+|1') then
-      local p = {id = who, weight = 1, gone = true}
+      local p = {id = who, lined = lined[who], weight = 1, gone = true}
       unpack_person(p, s)
       p.was, p.skip, p.dirty = false, 'g', true
       people[#people + 1] = p
@@ -312,7 +324,7 @@ end
 
 -- save_people writes who changed, into the line where one can be kept, else into rot.
 local function save_people()
-  if not mustered then return end
+  if not mustered or #events == 0 then return end -- all stands as it stood
   local q, w = {}, {}
   for _, p in ipairs(people) do
     if p.eligible then q[#q + 1] = p end
@@ -320,7 +332,8 @@ local function save_people()
   -- Whoever is capped comes and goes with every lead; those who are held come first.
   local kept = not capped and #q > 0 and redis.call('ZCARD', WAIT) == 0
   for _, p in ipairs(people) do
-    if p.dirty and not (kept and p.eligible) then w[#w + 1] = p.id; w[#w + 1] = pack(p) end
+    if p.lined then leave(p.id, p.lined) end
+    if (p.dirty or p.lined) and not (kept and p.eligible) then w[#w + 1] = p.id; w[#w + 1] = pack(p) end
   end
   if #w > 0 then redis.call('HSET', ROT, unpack(w)) end
   line, floor = '', '- 0'
@@ -332,7 +345,7 @@ local function save_people()
   end)
   line, floor = int(q[#q].pass) .. ';', R.word .. ' ' .. int(expires)
   for i, p in ipairs(q) do
-    q[i] = table.concat({p.id, int(TURN / p.weight), int(p.pass), int(p.last), int(p.turns), int(p.gen == gen and p.since or 0)}, ' ') .. ';'
+    q[i] = table.concat({p.id, int(TURN / p.weight), int(p.pass), int(p.last), int(p.turns), int(p.gen == gen and p.since or 0), '0'}, ' ') .. ';'
   end
   line = line .. table.concat(q)
 end

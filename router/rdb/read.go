@@ -298,12 +298,11 @@ func (s *Store) sidesAt(ctx context.Context, store string, from, head int64, the
 // Derived reads in one transaction everything that can be rebuilt from the events.
 func (s *Store) Derived(ctx context.Context, store string) (*router.Derived, error) {
 	k := keysOf(store)
-	var meta *redis.SliceCmd
-	hashes := map[string]*redis.MapStringStringCmd{"cnt": nil, "rot": nil, "unt": nil, "hand": nil}
+	hashes := map[string]*redis.MapStringStringCmd{"meta": nil, "cnt": nil, "rot": nil, "unt": nil, "hand": nil}
 	var last *redis.XMessageSliceCmd
 	sets := map[string]*redis.ZSliceCmd{"ua": nil, "ud": nil, "over": nil, "wait": nil, "due": nil, "owed": nil, "leads": nil}
 	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		meta, last = p.HMGet(ctx, k.is("meta"), "seq", "ref", "line", "gen"), p.XRevRangeN(ctx, k.is("ev"), "+", "-", 1)
+		last = p.XRevRangeN(ctx, k.is("ev"), "+", "-", 1)
 		for name := range hashes {
 			hashes[name] = p.HGetAll(ctx, k.is(name))
 		}
@@ -322,11 +321,12 @@ func (s *Store) Derived(ctx context.Context, store string) (*router.Derived, err
 		}
 		return m
 	}
+	m := hashes["meta"].Val()
 	d := &router.Derived{
-		Head: number(meta.Val()[0]), Gen: number(meta.Val()[3]), Hands: map[string]router.Hand{}, Ref: number(meta.Val()[1]), Counts: counters(hashes["cnt"].Val()), Untouched: numbers(hashes["unt"].Val()),
+		Head: number(m["seq"]), Gen: number(m["gen"]), Hands: map[string]router.Hand{}, Ref: number(m["ref"]),
 		ByArrival: zset("ua"), ByDue: zset("ud"), Overdue: zset("over"), Waiting: zset("wait"), Due: zset("due"), Owed: zset("owed"), Leads: zset("leads"),
 	}
-	if d.Turns, err = turns(hashes["rot"].Val(), text(meta.Val()[2]), d.Gen); err != nil {
+	if d.Turns, d.Untouched, d.Counts, err = people(m, hashes["rot"].Val(), hashes["unt"].Val(), hashes["cnt"].Val()); err != nil {
 		return nil, err
 	}
 	for _, m := range last.Val() {
@@ -352,41 +352,41 @@ func numbers(m map[string]string) map[string]int64 {
 	return out
 }
 
-// counters reads cnt. One field of it stands for what a plain new lead counts of its source and of its owner, see plain.lua.
-func counters(m map[string]string) map[string]int64 {
-	out := make(map[string]int64, len(m)+8)
-	for name, v := range m {
-		n := number(v)
-		if p := strings.Split(name, "|"); p[0] == "new" && len(p) == 4 {
-			out[router.CountReceived+"|"+p[1]] += n
-			out[router.CountTouches+"|"+p[1]] += n
-			out[router.CountBucket+"|"+string(router.ClockAssignment)+"|"+p[1]+"|"+p[2]] += n
-			out[router.CountAssigned+"|"+p[3]] += n
-			continue
-		}
-		out[name] += n
-	}
-	return out
-}
-
 var errTurns = errors.New("a person's standing in the rotation cannot be read")
 
-// turns reads how everybody stands: by the line, see head.lua, else by rot.
-func turns(m map[string]string, line string, gen int64) (map[string]router.Turns, error) {
-	out := map[string]router.Turns{}
-	for id, v := range m {
+// people reads how everybody stands in the rotation, how many leads each has that are untouched, and what was counted: rot, unt and cnt, and
+// what plain new leads were written down as, in meta alone: the line, see head.lua, and of each source and bucket how many there were.
+func people(meta, rot, unt, cnt map[string]string) (turns map[string]router.Turns, untouched, counts map[string]int64, err error) {
+	turns, untouched, counts = map[string]router.Turns{}, numbers(unt), numbers(cnt)
+	for id, v := range rot {
 		p := strings.Split(v, "|")
 		if len(p) != 6 {
-			return nil, errTurns
+			return nil, nil, nil, errTurns
 		}
-		out[id] = router.Turns{Pass: number(p[0]), Last: number(p[1]), Eligible: p[2] == "1", Turns: number(p[3]), Since: number(p[4]), Gen: number(p[5])}
+		turns[id] = router.Turns{Pass: number(p[0]), Last: number(p[1]), Eligible: p[2] == "1", Turns: number(p[3]), Since: number(p[4]), Gen: number(p[5])}
 	}
-	for i, person := range strings.Split(line, ";") {
-		if p := strings.Fields(person); i > 0 && len(p) == 6 {
-			out[p[0]] = router.Turns{Pass: number(p[2]), Last: number(p[3]), Eligible: true, Turns: number(p[4]), Since: number(p[5]), Gen: gen}
+	for i, person := range strings.Split(meta["line"], ";") {
+		p := strings.Fields(person)
+		if i == 0 || len(p) == 0 {
+			continue
+		}
+		if len(p) != 7 {
+			return nil, nil, nil, errTurns
+		}
+		turns[p[0]] = router.Turns{Pass: number(p[2]), Last: number(p[3]), Eligible: true, Turns: number(p[4]), Since: number(p[5]), Gen: number(meta["gen"])}
+		untouched[p[0]] += number(p[6])
+		counts[router.CountAssigned+"|"+p[0]] += number(p[6])
+	}
+	for name, v := range meta {
+		of, ok := strings.CutPrefix(name, "n:")
+		if label, bucket, _ := strings.Cut(of, "|"); ok {
+			n := number(v)
+			counts[router.CountReceived+"|"+label] += n
+			counts[router.CountTouches+"|"+label] += n
+			counts[router.CountBucket+"|"+string(router.ClockAssignment)+"|"+label+"|"+bucket] += n
 		}
 	}
-	return out, nil
+	return turns, untouched, counts, nil
 }
 
 // Figures reads what the metrics show: two round trips, however many leads there are.
@@ -428,8 +428,8 @@ func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, err
 	}
 	f := &router.Figures{
 		Epoch: time.UnixMilli(number(m["epoch"])).UTC(), Gen: number(m["gen"]), Difference: number(m["difference"]),
-		Counts: counters(cnt.Val()), Untouched: ua.Val(), Overdue: over.Val() + late.Val(), Waiting: wait.Val(), Quarantined: q.Val(), TurnoversOwed: owed.Val(),
-		PersonUntouched: numbers(unt.Val()), OldestUntouched: when(firstUA), OldestDeadline: when(firstUD, firstOver), TurnoverDue: when(firstOwed), LastLead: map[string]time.Time{},
+		Untouched: ua.Val(), Overdue: over.Val() + late.Val(), Waiting: wait.Val(), Quarantined: q.Val(), TurnoversOwed: owed.Val(),
+		OldestUntouched: when(firstUA), OldestDeadline: when(firstUD, firstOver), TurnoverDue: when(firstOwed), LastLead: map[string]time.Time{},
 	}
 	if at := number(m["checked"]); at != 0 {
 		f.Checked = time.UnixMilli(at).UTC()
@@ -444,7 +444,7 @@ func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, err
 			f.LastLead[label] = time.UnixMilli(at).UTC()
 		}
 	}
-	if f.Turns, err = turns(rot.Val(), m["line"], f.Gen); err != nil {
+	if f.Turns, f.PersonUntouched, f.Counts, err = people(m, rot.Val(), unt.Val(), cnt.Val()); err != nil {
 		return nil, err
 	}
 	if ids := firstWait.Val(); len(ids) > 0 {

@@ -54,7 +54,7 @@ func (s *Store) Mend(ctx context.Context, store string, head int64, mends []rout
 			z = append(z, []any{key(k.is(mendSets[m.Kind])), m.Field, value})
 		case mendHashes[m.Kind] != "":
 			h = append(h, []any{key(k.is(mendHashes[m.Kind])), m.Field, value})
-		case m.Kind == "counter": // which may stand in several fields, see counters
+		case m.Kind == "counter": // which may stand in several places, see people
 			n = append(n, []any{key(k.is("cnt")), m.Field, strconv.FormatInt(m.Value-m.Was, 10)})
 		case mendMeta[m.Kind] != "":
 			meta[mendMeta[m.Kind]] = amount

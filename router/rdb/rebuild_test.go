@@ -48,7 +48,7 @@ func TestRebuild(t *testing.T) {
 			return c.ZAdd(ctx, key("ua"), redis.Z{Score: 1, Member: "main-street-x"}).Err()
 		}, "untouched main-street-x"},
 		"line": {func(ctx context.Context, c *redis.Client, _ string) error {
-			return c.HSet(ctx, key("meta"), "line", "9;carl 720720 9 1 1 1;").Err()
+			return c.HSet(ctx, key("meta"), "line", "9;carl 720720 9 1 1 1 0;").Err()
 		}, "rotation of carl"},
 		"count of events": {func(ctx context.Context, c *redis.Client, _ string) error {
 			return c.HSet(ctx, key("meta"), "seq", 3).Err()

@@ -81,7 +81,7 @@ type Options struct {
 // New makes a Store. Call Sync before use, and now and then, to follow the server's clock.
 func New(rdb redis.UniversalClient, o Options) *Store {
 	script := func(body string) *redis.Script {
-		return redis.NewScript("local R = cjson.decode(ARGV[1])\nlocal NOW, EPOCH, ASKED = R.now, R.epoch, 'seq'\n" + headLua + libLua + body)
+		return redis.NewScript("local R = cjson.decode(ARGV[1])\nlocal NOW, EPOCH, ASKED, COUNTED = R.now, R.epoch, 'seq', 'seq'\n" + headLua + libLua + body)
 	}
 	return &Store{
 		rdb: rdb, now: o.Now, replies: o.WaitReplicas,

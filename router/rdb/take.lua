@@ -101,7 +101,7 @@ if beside then
   local s = event('duplicate', beside.id, BY, {['t' .. n] = t, n = n})
   redis.call('HSET', beside.key, 'v', int(s), 't' .. n, t, 'n', n, 'q' .. n, REPEATS)
   redis.call('HSET', beside.record, 'r' .. n, RECORDED)
-  print_(beside.id) -- a copy may mend the address
+  for n = 1, PRINTS do hold(n, beside.id) end -- a copy may mend the address
   remember('d', beside.id)
   flush()
   return {'duplicate', beside.id, beside.owner, '', beside.state, s}
@@ -127,7 +127,7 @@ if past then
   write(key, int(s), set, 'q' .. n, REPEATS)
   redis.call('HSET', record, 'r' .. n, RECORDED)
   if not alive or set.ar then redis.call('ZADD', LEADS, AT, lead) end
-  print_(lead)
+  for n = 1, PRINTS do hold(n, lead) end
   remember(alive and 't' or 'n', lead)
   flush()
   return {alive and 'touch' or 'new', lead, set.ow or '', '', set.st or '', s}
@@ -202,7 +202,7 @@ if alive and not alive.nobodys then
   end
   redis.call('HSET', alive.record, 'r' .. n, RECORDED)
   hear()
-  print_(alive.id)
+  for n = 1, PRINTS do hold(n, alive.id) end
   remember('t', alive.id)
   save_people()
   flush()
@@ -289,7 +289,7 @@ redis.call('ZADD', UA, AT, lead)
 wind(lead, R.due, timers.d, timers.p, timers.w, timers.r)
 if state == 'waiting' then redis.call('ZADD', WAIT, AT, lead) else redis.call('HINCRBY', UNT, owner, 1) end
 hear()
-print_(lead)
+for n = 1, PRINTS do hold(n, lead) end
 remember(alive and 't' or 'n', lead)
 save_people()
 flush()

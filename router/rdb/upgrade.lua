@@ -4,6 +4,7 @@
 -- Returns JSON {}.
 local schema = redis.call('HGET', META, 'schema')
 if tonumber(schema) >= 3 then return '{}' end -- another replica was quicker
+redis.call('HDEL', META, 'line', 'floor') -- rot tells it all
 if schema == '1' then
   local all, first = redis.call('ZRANGE', DUE, 0, -1, 'WITHSCORES'), {}
   for i = 1, #all, 2 do -- the earliest first

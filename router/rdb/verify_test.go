@@ -31,7 +31,7 @@ func TestVerifySees(t *testing.T) {
 			return "counter recv|autotrader", c.HIncrBy(ctx, key("cnt"), "recv|autotrader", 1).Err()
 		},
 		"pass": func(c *redis.Client, _ string) (string, error) {
-			return "rotation of alice", c.HSet(ctx, key("meta"), "line", "0;bob 720720 0 1 0 0;alice 720720 0 1 0 0;").Err()
+			return "rotation of alice", c.HSet(ctx, key("meta"), "line", "0;bob 720720 0 1 0 0 0;alice 720720 0 1 0 0 0;").Err()
 		},
 		"stray person": func(c *redis.Client, _ string) (string, error) {
 			return "rotation of dora", c.HSet(ctx, key("rot"), "dora", "0|1|1|1|1|1").Err()

@@ -237,13 +237,11 @@ func (s *Store) asked(k storeKeys, base []string, store string, t *router.Take, 
 	floor, word := roster(t.Floor)
 	q.floor = floor
 	_, soonest := t.Timers.Next()
-	for _, v := range [...]string{
-		number10(t.Now), number10(t.At), t.LeadID, b64(t.Token), b64(t.Place), string(t.Record), t.Source, known,
-		t.IDPrint + "|" + t.ContentPrint, birth(t), number10(t.Due), number10(soonest),
+	q.args = append(q.args,
+		number10(t.Now), number10(t.At), t.LeadID, b64(t.Token), b64(t.Place), t.Record, t.Source, known,
+		t.IDPrint+"|"+t.ContentPrint, birth(t), number10(t.Due), number10(soonest),
 		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.Fixed, t.Named, word, t.By, t.Actor, past, s.epoch(store),
-	} {
-		q.args = append(q.args, v)
-	}
+	)
 	q.rest = len(q.args)
 	q.args = append(q.args, "")
 	for _, p := range t.Prints {

@@ -104,7 +104,10 @@ func Read(raw []byte, opt Options) *Mail {
 	}
 	plain, rich := bodies(w.parts)
 	m.Text = readable(plain, rich)
-	templates := slices.Concat(opt.Templates, builtin)
+	templates := builtin
+	if len(opt.Templates) > 0 {
+		templates = slices.Concat(opt.Templates, builtin)
+	}
 	t := match(templates, w.senders(), m.Header.Subject)
 
 	f := finder{opt: opt, notes: m.Diagnostics}

@@ -196,9 +196,10 @@ func isWord(c byte) bool {
 }
 
 func anyGlob(patterns []string, values ...string) bool {
-	for _, p := range patterns {
-		for _, v := range values {
-			if glob(strings.ToLower(p), strings.ToLower(v)) {
+	for _, v := range values {
+		v = strings.ToLower(v)
+		for _, p := range patterns {
+			if glob(strings.ToLower(p), v) {
 				return true
 			}
 		}

@@ -268,13 +268,11 @@ func (s *Store) asked(k storeKeys, base []string, store string, t *router.Take, 
 	floor, word := roster(t.Floor)
 	q.floor = floor
 	deadline, _, timer := router.FallsDue(ms(t.Due), t.Timers)
-	for _, v := range [...]string{
-		some(ms(t.Now)), some(ms(t.At)), t.LeadID, b64(t.Token), b64(t.Place), string(t.Record), t.Source, known,
-		t.IDPrint + "|" + t.ContentPrint, birth(t), some(deadline), some(timer),
+	q.args = append(q.args,
+		some(ms(t.Now)), some(ms(t.At)), t.LeadID, b64(t.Token), b64(t.Place), t.Record, t.Source, known,
+		t.IDPrint+"|"+t.ContentPrint, birth(t), some(deadline), some(timer),
 		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.Fixed, t.Named, word, t.By, t.Actor, past, some(ms(t.Epoch)),
-	} {
-		q.args = append(q.args, v)
-	}
+	)
 	q.rest = len(q.args)
 	q.args = append(q.args, "")
 	for _, p := range t.Prints {

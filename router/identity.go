@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"hash"
 	"strings"
 	"sync"
@@ -243,13 +244,15 @@ func (h Hasher) IDPrint(e *Enquiry) string {
 	return ""
 }
 
-// ContentPrint is of what an enquiry says, without its ids and dates, which a vendor may change when it sends the same again.
-func (h Hasher) ContentPrint(e *Enquiry) string {
-	says := *e
-	says.IDs, says.RequestedAt, says.Status = nil, "", ""
-	b, err := json.Marshal(&says)
+// ContentPrint is of what an enquiry says.
+func (h Hasher) ContentPrint(says []byte) string { return h.short("content", string(says)) }
+
+// says is an enquiry without its ids and dates, which a vendor may change when it sends the same again.
+func (e Enquiry) says() ([]byte, error) {
+	e.IDs, e.RequestedAt, e.Status = nil, "", ""
+	b, err := json.Marshal(&e)
 	if err != nil {
-		return ""
+		return nil, fmt.Errorf("encode an enquiry: %w", err)
 	}
-	return h.short("content", string(b))
+	return b, nil
 }

@@ -25,14 +25,41 @@ const (
 	maxList    = 20
 )
 
-func encodeRecord(a *Arrival) ([]byte, error) {
-	rec := Record{Enquiry: a.Enquiry, Message: clip(a.Message, maxField), Place: clip(a.Place, maxField), Named: clip(a.Named, maxField), Note: clip(a.Note, maxComment)}
-	b, err := json.Marshal(rec)
-	if err == nil && len(b) > maxRecord {
-		rec.Enquiry = a.Enquiry.bounded()
-		b, err = json.Marshal(rec)
-	}
+// encodeRecord writes what is kept of an arrival, whose enquiry says what says tells. It is what json.Marshal makes of a Record, without
+// writing the longest part of it once more.
+func encodeRecord(a *Arrival, says []byte) ([]byte, error) {
+	rec := Record{Message: clip(a.Message, maxField), Place: clip(a.Place, maxField), Named: clip(a.Named, maxField), Note: clip(a.Note, maxComment)}
+	first, err := json.Marshal(struct {
+		IDs         []ID   `json:"ids,omitempty"`
+		Status      string `json:"status,omitempty"`
+		RequestedAt string `json:"requested_at,omitempty"`
+	}{a.Enquiry.IDs, a.Enquiry.Status, a.Enquiry.RequestedAt})
 	if err != nil {
+		return nil, fmt.Errorf("encode an enquiry: %w", err)
+	}
+	last, err := json.Marshal(struct {
+		Message string `json:"m,omitempty"`
+		Place   string `json:"w,omitempty"`
+		Named   string `json:"s,omitempty"`
+		Note    string `json:"n,omitempty"`
+	}{rec.Message, rec.Place, rec.Named, rec.Note})
+	if err != nil {
+		return nil, fmt.Errorf("encode an enquiry: %w", err)
+	}
+	b := append(make([]byte, 0, len(first)+len(says)+len(last)+8), `{"q":`...)
+	if string(first) != "{}" {
+		b = append(append(b, first[:len(first)-1]...), ',')
+		says = says[1:]
+	}
+	b = append(b, says...)
+	if string(last) != "{}" {
+		b = append(b, ',')
+	}
+	if b = append(b, last[1:]...); len(b) <= maxRecord {
+		return b, nil
+	}
+	rec.Enquiry = a.Enquiry.bounded()
+	if b, err = json.Marshal(rec); err != nil {
 		return nil, fmt.Errorf("encode an enquiry: %w", err)
 	}
 	return b, nil

@@ -260,7 +260,11 @@ func (r *Router) Prepare(ctx context.Context, rooftop string, a *Arrival) (*Prep
 	if err := f.known(a.By); err != nil {
 		return nil, err
 	}
-	record, err := encodeRecord(a)
+	says, err := a.Enquiry.says()
+	if err != nil {
+		return nil, err
+	}
+	record, err := encodeRecord(a, says)
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +283,7 @@ func (r *Router) Prepare(ctx context.Context, rooftop string, a *Arrival) (*Prep
 	}
 	t := &Take{
 		Now: now, Epoch: h.epoch, Token: h.Token(a.Token), Place: h.Place(a.Place), LeadID: h.LeadID(f.ID, a.Token), At: at,
-		Prints: append(h.Prints(&a.Enquiry, f.Relays), h.idPrints(&a.Enquiry)...), IDPrint: h.IDPrint(&a.Enquiry), ContentPrint: h.ContentPrint(&a.Enquiry), Resend: a.Enquiry.Status == "resend",
+		Prints: append(h.Prints(&a.Enquiry, f.Relays), h.idPrints(&a.Enquiry)...), IDPrint: h.IDPrint(&a.Enquiry), ContentPrint: h.ContentPrint(says), Resend: a.Enquiry.Status == "resend",
 		Channel: a.Channel, Source: a.Source, Desk: desk, By: a.By, Actor: a.Actor,
 		Known: f.Sources.Known, MaxSources: f.Sources.Max,
 		Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Holder: f.Holder(),

@@ -60,15 +60,17 @@ func newBench(b *testing.B, o rdb.Options, args ...string) *bench {
 
 func (x *bench) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (x *bench) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
-
-func (x *bench) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if args := cmds[0].Args(); x.args.Load() == nil && args[0] == "evalsha" {
+func (x *bench) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if args := cmd.Args(); x.args.Load() == nil && args[0] == "evalsha" {
 			x.args.Store(&args)
 		}
-		return next(ctx, cmds)
+		return next(ctx, cmd)
 	}
+}
+
+func (x *bench) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 var _ redis.Hook = (*bench)(nil)

@@ -148,19 +148,26 @@ func (s *Store) cmds(ctx context.Context, script *redis.Script, all []command) [
 			break
 		}
 		var acked *redis.Cmd
-		_, _ = node.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
-			for _, i := range open {
-				if loaded {
-					out[i] = script.EvalSha(ctx, p, all[i].keys, all[i].args...)
-				} else {
-					out[i], loaded = script.Eval(ctx, p, all[i].keys, all[i].args...), true // those after it find it loaded
+		send := func(to redis.Scripter, i int) {
+			if loaded {
+				out[i] = script.EvalSha(ctx, to, all[i].keys, all[i].args...)
+			} else {
+				out[i], loaded = script.Eval(ctx, to, all[i].keys, all[i].args...), true // those after it find it loaded
+			}
+		}
+		if len(open) == 1 && s.replies == 0 {
+			send(node, open[0])
+		} else {
+			_, _ = node.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
+				for _, i := range open {
+					send(p, i)
 				}
-			}
-			if s.replies > 0 {
-				acked = p.Do(ctx, "WAIT", s.replies, waitFor.Milliseconds())
-			}
-			return nil
-		})
+				if s.replies > 0 {
+					acked = p.Do(ctx, "WAIT", s.replies, waitFor.Milliseconds())
+				}
+				return nil
+			})
+		}
 		var short error
 		if acked != nil {
 			got, err := acked.Int()

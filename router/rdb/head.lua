@@ -18,8 +18,9 @@ local now = math.max(NOW, tonumber(meta[2] or 0) or 0)
 -- meta floor says until when: the request's floor as one word, and when the first who was set by hand no longer is, 0 where nobody was.
 -- steady says whether the floor is as it was when the line was written.
 local function steady(word)
+  if meta[7] == word .. ' 0' then return true end
   local known, till = string.match(meta[7] or '', '^(%S+) (%d+)$')
-  return known == word and (till == '0' or now < tonumber(till))
+  return known == word and now < tonumber(till)
 end
 
 -- told is the last event that tells the passes of all. No log is read back further than MOST for one event.

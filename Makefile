@@ -12,7 +12,7 @@ REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X github.com/prometheus/common/version.Version=$(VERSION) -X github.com/prometheus/common/version.Revision=$(REVISION)
 
 # Runs one stage and says how long it took.
-timed = @start=$$SECONDS; echo "== $(1)"; $(2); echo "-- $(1): $$((SECONDS - start)) s"
+timed = @start=$$SECONDS; echo "== $(1)"; { $(2); } || exit 1; echo "-- $(1): $$((SECONDS - start)) s"
 
 .PHONY: help build test setup format vet lint packaging package bench fuzz chaos year
 .NOTPARALLEL:

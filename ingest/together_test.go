@@ -72,10 +72,10 @@ func (p *poisoned) TakeAll(ctx context.Context, all []*router.Prepared) []router
 	return out
 }
 
-func together(t *testing.T, lose func(call int) int) (h *house, p *poisoned) {
+func together(t *testing.T, lose func(call int) int) *poisoned {
 	t.Helper()
-	h = newHouse(t, nil)
-	p = &poisoned{Router: h.router, lose: lose}
+	h := newHouse(t, nil)
+	p := &poisoned{Router: h.router, lose: lose}
 	in := ingest.New(p, ingest.Config{
 		Mailboxes: map[string]ingest.Feed{"leads": {Store: "ford", Routes: []ingest.Route{{Match: ingest.Match{To: "honda@*"}, Store: "honda"}, {Store: "ford"}}}},
 		Stores:    map[string]ingest.Rules{"ford": {}, "honda": {}}, Keep: time.Hour,
@@ -131,11 +131,11 @@ func together(t *testing.T, lose func(call int) int) (h *house, p *poisoned) {
 	if s := h.log.String(); strings.Contains(s, "jo100000") {
 		t.Errorf("the log says %s", s)
 	}
-	return h, p
+	return p
 }
 
 func TestTogether(t *testing.T) {
-	_, p := together(t, nil)
+	p := together(t, nil)
 	if p.most < 2 {
 		t.Errorf("at most %d leads were taken together", p.most)
 	}

@@ -82,7 +82,7 @@ func TestPrints(t *testing.T) {
 func TestReachable(t *testing.T) {
 	for email, want := range map[string]bool{
 		"jo@example.net": true, "Jo@exmaplenet": true, "jo.example.net": true, "x1@messages.cargurus.com": true,
-		"": false, "n/a": false, "None": false, "@example.net": false, "none@none.com": false, " NoReply@site.example": false,
+		"": false, "n/a": false, "None": false, "@example.net": false, "none@none.com": false, " " + "NoReply@site.example": false,
 	} {
 		e := router.Enquiry{Customer: router.Customer{Emails: []string{email}}}
 		co := router.Enquiry{Customer: router.Customer{Contacts: []router.Contact{{Emails: []string{email}}}}}

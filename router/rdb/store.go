@@ -207,7 +207,7 @@ func (s *Store) TakeAll(ctx context.Context, store string, all []*router.Take) [
 	open := make([]*asked, len(all))
 	base := k.base()
 	for i, t := range all {
-		open[i] = s.asked(k, base, store, t, &out[i])
+		open[i] = newAsked(k, base, t, &out[i])
 	}
 	for range 10 + len(all) { // each time one is decided at least, unless others keep changing its customer's leads
 		if len(open) == 0 {
@@ -250,8 +250,8 @@ type asked struct {
 	cand   []string // leads of the same customer, as far as it was said
 }
 
-// asked puts an arrival into keys and arguments.
-func (s *Store) asked(k storeKeys, base []string, store string, t *router.Take, answer *router.Answer) *asked {
+// newAsked puts an arrival into keys and arguments.
+func newAsked(k storeKeys, base []string, t *router.Take, answer *router.Answer) *asked {
 	keys := append(make([]string, 0, len(base)+8), base...)
 	q := &asked{t: t, answer: answer, more: !plain(t), keys: append(keys, k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID)), args: make([]any, 0, 40)}
 	known := ""

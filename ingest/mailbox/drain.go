@@ -17,9 +17,9 @@ import (
 
 const (
 	// metaBatch is how many sizes and dates are asked for at once.
-	metaBatch = 5000
+	metaBatch = 2000
 	// batchCount bounds how much is read at once, batchBytes how much is held: what is decided and what is fetched meanwhile.
-	batchCount = 500
+	batchCount = 250
 	batchBytes = 16 << 20
 	// settleEvery bounds how long decisions wait for their batch before they go to the ledger.
 	settleEvery = time.Second

@@ -17,33 +17,25 @@ import (
 
 // Memory starts go-imap's in-memory server on loopback. It has IDLE, MOVE and UIDPLUS, but for those capabilities that are
 // given to be left out; its IDLE forgets mail that arrives just before. A restart keeps the mail.
-func Memory(t testing.TB, without ...imap.Cap) *Server { return memory(t, false, without) }
-
-// MemoryPipe is Memory on pipes within the process, for use in a bubble of synctest. It must be reached by Dial, and has
-// no TLS.
-func MemoryPipe(t testing.TB, without ...imap.Cap) *Server { return memory(t, true, without) }
-
-func memory(t testing.TB, pipe bool, without []imap.Cap) *Server {
+func Memory(t testing.TB, without ...imap.Cap) *Server {
 	t.Helper()
-	b := &memoryBackend{pipe: pipe, users: make(map[string]*imapmemserver.User), caps: imap.CapSet{
+	b := &memoryBackend{users: make(map[string]*imapmemserver.User), caps: imap.CapSet{
 		imap.CapIMAP4rev1: {}, imap.CapMove: {}, imap.CapUIDPlus: {}, imap.CapESearch: {}, imap.CapNamespace: {},
 	}}
 	for _, c := range without {
 		delete(b.caps, c)
 	}
 	s := &Server{Password: "secret", backend: b}
-	if !pipe {
-		certPEM, keyPEM, client, err := certificate()
-		if err != nil {
-			t.Fatalf("make certificate: %v", err)
-		}
-		cert, err := tls.X509KeyPair(certPEM, keyPEM)
-		if err != nil {
-			t.Fatalf("load certificate: %v", err)
-		}
-		b.tls = &tls.Config{Certificates: []tls.Certificate{cert}}
-		s.ClientTLS = client
+	certPEM, keyPEM, client, err := certificate()
+	if err != nil {
+		t.Fatalf("make certificate: %v", err)
 	}
+	cert, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		t.Fatalf("load certificate: %v", err)
+	}
+	b.tls = &tls.Config{Certificates: []tls.Certificate{cert}}
+	s.ClientTLS = client
 	s.User, _ = b.account()
 	s.Start(t)
 	t.Cleanup(b.stop)
@@ -52,7 +44,6 @@ func memory(t testing.TB, pipe bool, without []imap.Cap) *Server {
 }
 
 type memoryBackend struct {
-	pipe bool
 	tls  *tls.Config
 	caps imap.CapSet
 
@@ -92,11 +83,6 @@ func (b *memoryBackend) start() (err error) {
 	serve := func(l net.Listener) {
 		b.listeners = append(b.listeners, l)
 		b.wg.Go(func() { _ = b.server.Serve(l) }) // until the listener closes
-	}
-	if b.pipe {
-		b.plain, b.addr = listenPipe(), pipeAddr
-		serve(b.plain)
-		return nil
 	}
 	if b.plain, err = listenTCP(or(b.addr, "127.0.0.1:0")); err != nil {
 		return err

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// mostFires is how often one timer may be met in a tick, until the index of the timers is not believed: other stores wait meanwhile.
+const mostFires = 20
+
 // Tick does what has fallen due at a rooftop: who came on or went off by schedule, held leads, warnings, re-deals, deadlines. Any replica
 // may tick at any time; each thing happens once. It returns how much it did.
 func (r *Router) Tick(ctx context.Context, rooftop string) (done int, err error) {
@@ -23,6 +26,7 @@ func (r *Router) Tick(ctx context.Context, rooftop string) (done int, err error)
 	if err != nil {
 		return done, err
 	}
+	seen := map[Timer]int{}
 	for ctx.Err() == nil {
 		now := r.store.Now()
 		timers, err := r.store.Fallen(ctx, rooftop, now, 100)
@@ -33,6 +37,9 @@ func (r *Router) Tick(ctx context.Context, rooftop string) (done int, err error)
 			return done, r.retain(ctx, f)
 		}
 		for _, t := range timers {
+			if seen[t]++; seen[t] > mostFires {
+				return done, fmt.Errorf("timer of lead %s: it went off %d times and is still there: leadfloor rebuild --store %s", t.Lead, mostFires, rooftop)
+			}
 			more, err := r.fire(ctx, f, t)
 			if err != nil {
 				return done, fmt.Errorf("timer of lead %s: %w", t.Lead, err)
@@ -111,7 +118,7 @@ func (r *Router) fire(ctx context.Context, f *Rooftop, t Timer) (more bool, err 
 // due is the change that a warning or a deadline makes.
 func (f *Rooftop) due(before *Lead, code string, at, now time.Time) *Change {
 	after := *before
-	c := &Change{Now: now, Token: code + "/" + before.ID + "/" + millis(at), Before: before, After: &after, Counts: map[string]int64{}}
+	c := &Change{Now: now, Token: before.call(code), Before: before, After: &after, Counts: map[string]int64{}}
 	c.Event = Event{Kind: KindDue, At: now, Lead: before.ID, Detail: map[string]string{}}
 	met := before.answered(at)
 	switch code {
@@ -148,6 +155,10 @@ func (f *Rooftop) due(before *Lead, code string, at, now time.Time) *Change {
 	}
 	return c
 }
+
+// call is the identity of what a timer does to the lead as it now is. Its instant would not do: a later enquiry may be due at the very same,
+// as all are that came overnight.
+func (l *Lead) call(code string) string { return fmt.Sprint(code, "/", l.ID, "/", l.Version) }
 
 // answered says whether the clock to response that was due at the given instant was stopped by then.
 func (l *Lead) answered(by time.Time) bool {
@@ -188,7 +199,7 @@ func (r *Router) redeal(ctx context.Context, f *Rooftop, l *Lead, now time.Time)
 			after.Timers.Reassign = keeps // an owner at work on it keeps it, but not for ever
 		}
 		_, err := r.store.Put(ctx, f.ID, &Change{
-			Now: now, Token: "r/" + l.ID + "/" + millis(l.Timers.Reassign), Before: l, After: &after,
+			Now: now, Token: l.call("r"), Before: l, After: &after,
 			Event: Event{Kind: KindWarned, At: now, Lead: l.ID, By: l.Owner, Detail: map[string]string{"reason": "the owner is at work on it and keeps it"}},
 		})
 		return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"leadfloor/router"
+	"leadfloor/router/hours"
 )
 
 // Clock is a hand-moved clock.
@@ -492,6 +493,32 @@ var suite = map[string]func(*testing.T, benchFor){
 		b.log(late, router.Entry{Kind: router.KindResponse})
 		b.tick()
 		Want(t, "missed after", b.figures().Counts["miss|autotrader"], 1)
+	},
+	"what came overnight is due at one instant, also what is read late": func(t *testing.T, bench benchFor) {
+		b := bench(t, "alice")
+		week, err := hours.ParseWeek(map[string]string{"mon-fri": "18:00-20:00"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Home.Hours = hours.NewHistory(hours.New(time.UTC, week, nil))
+		b.Home.Routing.OpeningGrace = 30 * time.Minute
+		night := b.Clock.Now()
+		id := b.Arrive(b.Next()).Lead
+		due := *b.lead(id).DueAt
+		b.Clock.Add(time.Hour)
+		b.log(id, router.Entry{Kind: router.KindContact, Channel: "call"})
+		b.Clock.Add(due.Sub(b.Clock.Now()) + time.Minute)
+		b.tick()
+		Want(t, "due", b.figures().Counts["due|autotrader"], 1)
+		again := Arrival(1, night.Add(2*time.Hour))
+		again.Token, again.Place, again.Enquiry.IDs, again.Enquiry.Customer.Comments = "again/0", "leads/1/50", nil, "hello?"
+		Want(t, "disposition", b.Arrive(again).Disposition, router.DispositionTouch)
+		Want(t, "due at", *b.lead(id).DueAt, due)
+		b.tick()
+		b.tick()
+		c := b.figures().Counts
+		Want(t, "due", c["due|autotrader"], 2)
+		Want(t, "missed", c["miss|autotrader"], 1)
 	},
 	"untouched too long: to the next, never back, then a manager": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice", "bob", "carl")

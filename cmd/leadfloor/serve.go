@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -83,9 +84,16 @@ const (
 	shutdownTimeout = 4 * time.Second
 )
 
+// heapGrowth is by how many percent the heap grows until it is collected, where GOGC does not say: the small machine that a store has beside
+// its Redis lacks memory sooner than processor time.
+const heapGrowth = 70
+
 // serve runs the daemon until ctx ends. started, if given, is called with the daemon and the address that it listens on.
 func serve(ctx context.Context, cfg *Config, load func() (*Config, error), webConfig string, log *slog.Logger, started func(d *daemon, addr string)) error {
 	quietRedis(log)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
 	d, err := newDaemon(cfg, load, log)
 	if err != nil {
 		return err

@@ -400,7 +400,8 @@ func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, err
 		firstUA, firstUD, firstOver, firstOwed *redis.ZSliceCmd
 		firstWait                              *redis.StringSliceCmd
 	)
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	// In one transaction: what the line has dealt moves to unt and cnt when it ends, and no counter may go back.
+	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		meta, cnt, unt, rot = p.HGetAll(ctx, k.is("meta")), p.HGetAll(ctx, k.is("cnt")), p.HGetAll(ctx, k.is("unt")), p.HGetAll(ctx, k.is("rot"))
 		ua, wait, q, owed = p.ZCard(ctx, k.is("ua")), p.ZCard(ctx, k.is("wait")), p.ZCard(ctx, k.is("q")), p.ZCard(ctx, k.is("owed"))
 		over, late = p.ZCount(ctx, k.is("over"), "-inf", "("+now), p.ZCount(ctx, k.is("ud"), "-inf", "("+now)

@@ -425,7 +425,7 @@ func (d *delivery) arrival(r *Reading, n int) (store string, a *router.Arrival, 
 		return d.feed.Store, nil, reasonUnroutable
 	case !e.Reachable():
 		return store, nil, reasonUnreachable
-	case d.release == nil && tooLong(&e, d.msg.Raw): // unless somebody who looked at it gives it free
+	case d.release == nil && tooLong(&e): // unless somebody who looked at it gives it free
 		return store, nil, reasonLead
 	}
 	rules := d.cfg.Stores[store]
@@ -462,10 +462,8 @@ func (d *delivery) took(ctx context.Context, store string, n int, taken router.T
 // mostLead bounds one lead, in bytes as it is kept: what a page of leads takes in memory is this by the number of them, and nobody reads more.
 const mostLead = 128 << 10
 
-func tooLong(e *router.Enquiry, raw []byte) bool {
-	if len(raw) < mostLead/16 {
-		return false // whatever it is decoded from, and however it is quoted
-	}
+// tooLong asks the enquiry itself: a short message may hold a long one, in an archive.
+func tooLong(e *router.Enquiry) bool {
 	b, err := json.Marshal(e)
 	return err != nil || len(b) > mostLead
 }
@@ -669,7 +667,7 @@ func (i *Intake) Document(ctx context.Context, store string, doc []byte, key, ac
 			})
 			continue
 		}
-		if tooLong(&e, doc) {
+		if tooLong(&e) {
 			notes = append(notes, adf.Diagnostic{
 				Severity: adf.Error, Code: reasonLead, Line: d.Prospects[n].Line, Path: "adf/prospect", Message: fmt.Sprintf("over %d bytes for one lead", mostLead),
 			})

@@ -1,7 +1,10 @@
 package ingest_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -265,6 +268,15 @@ func TestEndlessLeadIsHeld(t *testing.T) {
 	endless := prospect("1", "a@example.net", "Site"+strings.Repeat("e", 200<<10))
 	want(t, "fate", h.deliver(adfMail(1, "", endless)), ingest.FateQuarantined)
 	want(t, "reasons", strings.Join(h.reasons(), " "), "limit-lead")
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write([]byte("<adf>" + prospect("3", "c@example.net", "Site"+strings.Repeat("e", 200<<10)) + "</adf>"))
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "packed", h.deliver("From: leads@site.example\nSubject: Lead\nMIME-Version: 1.0\nContent-Type: application/gzip; name=lead.xml.gz\n"+
+		"Content-Transfer-Encoding: base64\n\n"+base64.StdEncoding.EncodeToString(packed.Bytes())+"\n"), ingest.FateQuarantined)
+	want(t, "reasons", strings.Join(h.reasons(), " "), "limit-lead limit-lead")
 	want(t, "beside another", h.deliver(adfMail(2, "", prospect("2", "b@example.net", "Site")+endless)), ingest.FateLead)
 	if _, notes, err := h.Document(t.Context(), "ford", []byte("<adf>"+endless+"</adf>"), "key", "token"); !errors.Is(err, ingest.ErrNoLead) || notes[len(notes)-1].Code != "limit-lead" {
 		t.Errorf("document: %v, %v", notes, err)

@@ -1,7 +1,7 @@
 -- Every script of a store opens so. What stands before it makes NOW, EPOCH, and ASKED and COUNTED, more fields of meta to read; and R, the
 -- request in JSON, but for take, whose request is flat.
 -- KEYS 1 meta 2 ev 3 rot 4 hand 5 unt 6 cnt 7 leads 8 wait 9 ua 10 ud 11 over 12 due 13 owed; from 14 on the script's own.
--- A script reads and checks first and writes last: Redis does not roll back.
+-- A script reads and checks first and writes last: Redis does not roll back. plain.lua alone writes as it looks, and takes that back itself.
 local META, EV, ROT, HAND, UNT, CNT, LEADS, WAIT, UA, UD, OVER, DUE, OWED = unpack(KEYS, 1, 13)
 
 local function int(n) return string.format('%d', n) end

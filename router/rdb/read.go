@@ -389,7 +389,7 @@ func people(meta, rot, unt, cnt map[string]string) (turns map[string]router.Turn
 	return turns, untouched, counts, nil
 }
 
-// Figures reads what the metrics show: two round trips, however many leads there are.
+// Figures reads what the metrics show: one round trip, and two more while somebody waits, however many leads there are.
 func (s *Store) Figures(ctx context.Context, store string) (*router.Figures, error) {
 	k := keysOf(store)
 	now := strconv.FormatInt(s.Now().UnixMilli(), 10)

@@ -32,8 +32,8 @@ type Store interface {
 	Leading(ctx context.Context, rooftops []*Rooftop, hash string, loaded time.Time) (other string, at time.Time, err error)
 	// Hours are those of the configurations that led, oldest first. The first hold for all time before.
 	Hours(ctx context.Context, rooftop string) ([]hours.Version, error)
-	// TakeAll decides arrivals, in order but for those of customers who are known, which come last. It gives an answer for each: one that
-	// fails leaves the others as they are. Where an arrival is the touch of a lead to which something happened later than it arrived,
+	// TakeAll decides arrivals, in order but for those of customers who are known, which come last. It gives an answer for each; of those that
+	// fail nobody knows whether they were decided. Where an arrival is the touch of a lead to which something happened later than it arrived,
 	// nothing is done but to answer with Late: what follows from that is derived from all that is known of the lead, and handed in as Take.Late.
 	TakeAll(ctx context.Context, rooftop string, all []*Take) []Answer
 	// Deal gives an existing lead a new owner. It returns ErrConflict where d.Version is no longer the lead's.

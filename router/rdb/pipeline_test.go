@@ -2,6 +2,7 @@ package rdb_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -65,9 +66,13 @@ func TestScriptsForgottenWithinAPipeline(t *testing.T) {
 		wait int
 	}{"single": {single, 0}, "cluster": {cluster, 0}, "cluster with replicas": {cluster, 1}} {
 		t.Run(name, func(t *testing.T) {
+			home := routertest.Rooftop(fmt.Sprint("store-", o.wait), "alice", "bob")
+			for i := range home.Roster {
+				home.Roster[i].MaxUntouched = 1000 // whoever is capped is dealt one lead in a call
+			}
 			b := routertest.NewBench(t, func(now func() time.Time) router.Store {
 				return rdb.New(o.c, rdb.Options{Now: now, WaitReplicas: o.wait})
-			}, routertest.Rooftop(fmt.Sprint("store-", o.wait), "alice", "bob"))
+			}, home)
 			inTurn(t, b.TakeAll(t.Context(), batch(b, 10)))
 			f.armed.Store(true)
 			inTurn(t, b.TakeAll(t.Context(), batch(b, 11)))
@@ -149,5 +154,67 @@ func TestKilledWithinPipelines(t *testing.T) {
 	}
 	if v := b.Verified(); v.Leads != 602 {
 		t.Errorf("leads = %d, want 602", v.Leads)
+	}
+}
+
+// refuser answers the next call of a script in place of the server, and keeps its keys.
+type refuser struct {
+	armed atomic.Bool
+	keys  []any
+}
+
+func (r *refuser) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (r *refuser) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if args := cmd.Args(); args[0] == "evalsha" && r.armed.CompareAndSwap(true, false) {
+			r.keys = args[3 : 3+args[2].(int)]
+			cmd.SetErr(io.EOF)
+			return io.EOF
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (r *refuser) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// Of arrivals that are decided in one call those before one that meets a damaged key are written to the end.
+func TestDamagedWithinACall(t *testing.T) {
+	server := routertest.StartRedis(t)
+	c, r := server.Client(), &refuser{}
+	t.Cleanup(func() { _ = c.Close() })
+	c.AddHook(r)
+	open := func(now func() time.Time) router.Store { return rdb.New(c, rdb.Options{Now: now}) }
+	b := routertest.NewBench(t, open, routertest.Rooftop("main-street", "alice", "bob"))
+	inTurn(t, b.TakeAll(t.Context(), batch(b, 2)))
+	all := batch(b, 5)
+	r.armed.Store(true)
+	b.TakeAll(t.Context(), all)
+	const base, own, third = 13, 6, 2 // keys of a store, of an arrival with an email, a phone and an id; an arrival
+	token, print := fmt.Sprint(r.keys[base+own*third]), fmt.Sprint(r.keys[base+own*third+3])
+	for _, key := range []string{token, print} {
+		was := c.Dump(t.Context(), key).Val()
+		c.Del(t.Context(), key)
+		c.Set(t.Context(), key, "not a hash", 0)
+		for i, a := range b.TakeAll(t.Context(), all) {
+			if !errors.Is(a.Err, router.ErrBroken) {
+				t.Errorf("%s: answer %d = %v, want that the keys are damaged", key, i, a.Err)
+			}
+		}
+		c.Del(t.Context(), key)
+		if was != "" {
+			c.Restore(t.Context(), key, 0, was)
+		}
+		b.Store = open(b.Clock.Now) // which knows nothing of the damage
+		b.Router = router.New(b.Store, []*router.Rooftop{b.Home})
+		if v := b.Verified(); v.Leads != 4 {
+			t.Errorf("%s: leads = %d, want 4", key, v.Leads)
+		}
+	}
+	inTurn(t, b.TakeAll(t.Context(), all))
+	if v := b.Verified(); v.Leads != 7 {
+		t.Errorf("leads = %d, want 7", v.Leads)
 	}
 }

@@ -1,19 +1,31 @@
 -- plain is the part of take that nearly every arrival is decided in: the same message again, or the first of somebody whom nobody knows, while
 -- the floor is as it was. It runs before anything else is made ready; whatever else it may be is left to take.lua.
-local TOK, LEAD, RECORD = KEYS[14], KEYS[15], KEYS[16]
-local PRINTS = (#ARGV - FLAT) / 2
 
--- 1. the same message again?
-local known = redis.call('HGET', TOK, TOKEN)
-if known then
-  local d, place, lead = string.match(known, '^(%a)(%S*) (.*)$')
-  return {d, place == PLACE and 'again' or '', lead}
+-- What is written of several leads at once.
+local figures, news, sums, entered, ending, ringing = {[ASKED] = meta[10], [COUNTED] = meta[11]}, {}, {}, {}, {}, {}
+local decided, queue = 0, meta[8]
+
+local function figure(name)
+  if figures[name] == nil then figures[name] = redis.call('HGET', META, name) end
+  return figures[name]
+end
+
+local function finish()
+  if decided == 0 then return end
+  redis.call('ZADD', LEADS, unpack(entered))
+  redis.call('ZADD', UA, unpack(entered))
+  if #ending > 0 then redis.call('ZADD', UD, unpack(ending)) end
+  if #ringing > 0 then redis.call('ZADD', DUE, unpack(ringing)) end
+  for name, n in pairs(sums) do redis.call('HINCRBY', CNT, name, int(n)) end
+  local w = {'seq', int(seq), 'last', int(now), 'ref', int(ref), 'line', queue}
+  for name, v in pairs(news) do w[#w + 1] = name; w[#w + 1] = v end
+  redis.call('HSET', META, unpack(w))
 end
 
 -- hold adds a lead to those that have a print.
-local stored = {}
+local stored
 local function hold(n, lead)
-  local key, field, mine, s = KEYS[16 + n], ARGV[FLAT - 1 + 2 * n], lead .. ':' .. ARGV[FLAT + 2 * n], stored[n]
+  local key, field, mine, s = KEYS[K + n], ARGV[A + 2 * n - 1], lead .. ':' .. ARGV[A + 2 * n], stored[n]
   if not s and redis.call('HSETNX', key, field, mine) == 0 then s = redis.call('HGET', key, field) end
   if s and not string.find(',' .. s .. ',', ',' .. mine .. ',', 1, true) then
     -- the newest 16 leads of an identifier are enough; that it was forgotten stays
@@ -30,35 +42,40 @@ local function hold(n, lead)
 end
 
 -- matched says whether leads are matched by a print; of an id (i) they are only found by it.
-local function matched(n) return string.byte(ARGV[FLAT - 1 + 2 * n]) ~= 105 end
+local function matched(n) return string.byte(ARGV[A + 2 * n - 1]) ~= 105 end
 
-local plain = FIXED == '' and NAMED == '' and PAST == '' and (KNOWN ~= '' or meta[10]) and told and seq + 1 - told < MOST and steady(WORD)
-if plain then
+-- decide answers for the arrival, where it is plain; else it says whether those after it may be: they do not pass a stranger.
+local function decide()
+  -- 1. the same message again?
+  local known = redis.call('HGET', TOK, TOKEN)
+  if known then
+    local d, place, lead = string.match(known, '^(%a)(%S*) (.*)$')
+    return {d, place == PLACE and 'again' or '', lead}
+  end
+
+  stored = {}
+  if SELDOM ~= '' or KNOWN == '' and not figure(ASKED) or not told or seq + 1 - told >= MOST or not steady(WORD) then return nil, false end
   -- A stranger has prints that nobody has; where somebody has one, those that were written until then are taken back.
   for n = 1, PRINTS do
-    if matched(n) and redis.call('HSETNX', KEYS[16 + n], ARGV[FLAT - 1 + 2 * n], ID .. ':' .. ARGV[FLAT + 2 * n]) == 0 then
-      for i = 1, n - 1 do redis.call('HDEL', KEYS[16 + i], ARGV[FLAT - 1 + 2 * i]) end
-      plain = false
-      break
+    if matched(n) and redis.call('HSETNX', KEYS[K + n], ARGV[A + 2 * n - 1], ID .. ':' .. ARGV[A + 2 * n]) == 0 then
+      for i = 1, n - 1 do redis.call('HDEL', KEYS[K + i], ARGV[A + 2 * i - 1]) end
+      return nil, true
     end
   end
-end
 
-if plain then
   -- The next in line gets their turn.
-  local last, owner, cost, pass, turns, since, dealt, rest = string.match(meta[8], '^(%d+);(%S+) (%d+) (%d+) %d+ (%d+) (%-?%d+) (%d+);(.*)$')
+  local last, owner, cost, pass, turns, since, dealt, rest = string.match(queue, '^(%d+);(%S+) (%d+) (%d+) %d+ (%d+) (%-?%d+) (%d+);(.*)$')
   local after, n = pass + cost, tonumber(since)
   if n >= 0 then n = n + 1 end
   local s, passed = int(seq + 1), int(after)
   local mine = owner .. ' ' .. cost .. ' ' .. passed .. ' ' .. s .. ' ' .. int(turns + 1) .. ' ' .. int(n) .. ' ' .. int(dealt + 1) .. ';'
   local second = tonumber(string.match(rest, '^%S+ %d+ (%d+)') or '')
-  local line
   if after >= tonumber(last) then
-    line = passed .. ';' .. rest .. mine
+    queue = passed .. ';' .. rest .. mine
   else -- behind all who stand no higher
     for at, theirs in string.gmatch(rest, '()%S+ %d+ (%d+) %d+ %d+ %-?%d+ %d+;') do
       if tonumber(theirs) > after then
-        line = last .. ';' .. string.sub(rest, 1, at - 1) .. mine .. string.sub(rest, at)
+        queue = last .. ';' .. string.sub(rest, 1, at - 1) .. mine .. string.sub(rest, at)
         break
       end
     end
@@ -68,15 +85,8 @@ if plain then
   local o = SOURCE .. '|' .. owner .. '|' .. cost
   redis.call('HSET', LEAD, 'v', s, 'b', s .. '||' .. delay .. '|' .. AT .. '|' .. BIRTH, 'o', o, 'q1', REPEATS)
   redis.call('HSET', RECORD, 'r1', RECORDED)
-  redis.call('ZADD', LEADS, AT, ID)
-  redis.call('ZADD', UA, AT, ID)
-  if DEADLINE ~= '' then redis.call('ZADD', UD, DEADLINE, ID) end
-  if SOONEST ~= '' then redis.call('ZADD', DUE, SOONEST, ID) end
   for n = 1, PRINTS do if not matched(n) then hold(n, ID) end end
   redis.call('HSET', TOK, TOKEN, 'n' .. PLACE .. ' ' .. ID)
-  if WAITED ~= '0' then redis.call('HINCRBY', CNT, 'hs|assignment|' .. SOURCE, WAITED) end
-  if CLOSED ~= '' then redis.call('HINCRBY', CNT, 'closed|' .. SOURCE, 1) end
-  redis.call('HSET', META, 'seq', s, 'last', clock, 'ref', int(second and second < after and second or after), 'line', line, ASKED, AT, COUNTED, int((meta[11] or 0) + 1))
   local birth = '|' .. delay .. '|' .. BIRTH .. '|' .. o .. '|||' .. BUCKET .. '|' .. WAITED .. '|' .. CLOSED .. '|' .. pass .. '|' .. int(seq + 1 - told) .. '|'
   if BY == '' and ACTOR == '' then
     redis.call('XADD', EV, s .. '-0', 'k', 'dealt', 't', clock, 'l', ID, 'n', birth)
@@ -87,15 +97,52 @@ if plain then
     end
     redis.call('XADD', EV, s .. '-0', unpack(e))
   end
-  return {'new', ID, owner, '', 'untouched', seq + 1}
+
+  entered[#entered + 1], entered[#entered + 2] = AT, ID
+  if DEADLINE ~= '' then ending[#ending + 1], ending[#ending + 2] = DEADLINE, ID end
+  if SOONEST ~= '' then ringing[#ringing + 1], ringing[#ringing + 2] = SOONEST, ID end
+  if WAITED ~= '0' then
+    local name = 'hs|assignment|' .. SOURCE
+    sums[name] = (sums[name] or 0) + WAITED
+  end
+  if CLOSED ~= '' then
+    local name = 'closed|' .. SOURCE
+    sums[name] = (sums[name] or 0) + 1
+  end
+  local counted = int((figure(COUNTED) or 0) + 1)
+  figures[ASKED], figures[COUNTED], news[ASKED], news[COUNTED] = AT, counted, AT, counted
+  seq, ref, decided = seq + 1, second and second < after and second or after, decided + 1
+  return {'new', ID, owner, '', 'untouched', seq}
+end
+
+if ARRIVALS == 1 then
+  local answer = decide()
+  finish()
+  if answer then return answer end
+else
+  -- Whatever happens to one, those before it are decided, and written to the end.
+  local answers = {}
+  local fine, fault = pcall(function()
+    for i = 1, ARRIVALS do
+      local answer, on = decide()
+      answers[i] = answer or {'more'}
+      if not answer and not on or i == ARRIVALS then return end
+      K, A = K + PRINTS, A + 2 * PRINTS
+      turn_to()
+      now = math.max(NOW, now)
+    end
+  end)
+  finish()
+  if fine then return answers end
+  error(fault, 0) -- as it would have been raised
 end
 
 for n = 1, PRINTS do
-  if matched(n) then stored[n] = redis.call('HGET', KEYS[16 + n], ARGV[FLAT - 1 + 2 * n]) end
+  if matched(n) then stored[n] = redis.call('HGET', KEYS[K + n], ARGV[A + 2 * n - 1]) end
 end
 
 local R = setmetatable({actor = ACTOR, word = WORD}, {__index = function(r, name)
   setmetatable(r, nil)
-  for k, v in pairs(cjson.decode(ARGV[FLAT])) do r[k] = v end
+  for k, v in pairs(cjson.decode(SELDOM)) do r[k] = v end
   return r[name]
 end})

@@ -200,33 +200,31 @@ func (s *Store) sign(store string, r request) string {
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// TakeAll decides arrivals in order: one round trip for all of them, and one more for those whose customers are known or when the floor has changed.
+// TakeAll decides arrivals in order: one round trip for all of them, and some more for those whose customers are known or when the floor has changed.
 func (s *Store) TakeAll(ctx context.Context, store string, all []*router.Take) []router.Answer {
 	k := keysOf(store)
 	out := make([]router.Answer, len(all))
 	open := make([]*asked, len(all))
-	base := k.base()
 	for i, t := range all {
-		open[i] = newAsked(k, base, t, &out[i])
+		open[i] = newAsked(k, t, &out[i])
 	}
-	for range 10 + len(all) { // each time one is decided at least, unless others keep changing its customer's leads
+	for range 10 + 3*len(all) { // one is decided every third time at least, unless others keep changing its customer's leads
 		if len(open) == 0 {
 			return out
 		}
 		if err := s.resting(string(k)); err != nil {
 			return fail(out, open, err)
 		}
-		calls := make([]command, len(open))
-		for i, q := range open {
-			calls[i] = q.call(k)
+		runs, left := runsOf(open)
+		calls := make([]command, len(runs))
+		for i, r := range runs {
+			calls[i] = r.call(k)
 		}
 		var again []*asked
 		for i, c := range s.cmds(ctx, s.take, calls) {
-			if q := open[i]; !s.answered(ctx, k, q, c) {
-				again = append(again, q)
-			}
+			again = append(again, s.answered(ctx, k, runs[i], c)...)
 		}
-		open = again
+		open = append(again, left...)
 	}
 	return fail(out, open, errors.New("the customer's leads kept changing: again later"))
 }
@@ -244,37 +242,33 @@ type asked struct {
 	answer *router.Answer
 	keys   []string // but those of the candidates
 	args   []any
-	rest   int  // which argument is what is seldom needed, and changes with the candidates
-	more   bool // that is needed
+	more   bool // what is seldom needed is asked for
 	floor  string
 	cand   []string // leads of the same customer, as far as it was said
 }
 
+// rest is which argument is what is seldom needed.
+const rest = 18
+
 // newAsked puts an arrival into keys and arguments.
-func newAsked(k storeKeys, base []string, t *router.Take, answer *router.Answer) *asked {
-	keys := append(make([]string, 0, len(base)+8), base...)
-	q := &asked{t: t, answer: answer, more: !plain(t), keys: append(keys, k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID)), args: make([]any, 0, 40)}
+func newAsked(k storeKeys, t *router.Take, answer *router.Answer) *asked {
 	known := ""
 	if slices.Contains(t.Known, t.Source) {
 		known = "1"
 	}
-	closed, past := "", ""
+	closed := ""
 	if t.AfterHours {
 		closed = "1"
 	}
-	if t.History {
-		past = "1"
-	}
 	floor, word := roster(t.Floor)
-	q.floor = floor
 	deadline, _, timer := router.FallsDue(ms(t.Due), t.Timers)
+	q := &asked{t: t, answer: answer, more: !plain(t), floor: floor, keys: make([]string, 0, 3+len(t.Prints)), args: make([]any, 0, rest+2+2*len(t.Prints))}
+	q.keys = append(q.keys, k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID))
 	q.args = append(q.args,
 		some(ms(t.Now)), some(ms(t.At)), t.LeadID, b64(t.Token), b64(t.Place), t.Record, t.Source, known,
 		t.IDPrint+"|"+t.ContentPrint, birth(t), some(deadline), some(timer),
-		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.Fixed, t.Named, word, t.By, t.Actor, past, some(ms(t.Epoch)),
+		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.By, t.Actor, word, "", len(t.Prints),
 	)
-	q.rest = len(q.args)
-	q.args = append(q.args, "")
 	for _, p := range t.Prints {
 		q.keys = append(q.keys, k.shard("fp", p.Hash))
 		q.args = append(q.args, string(p.Kind)+b64(p.Hash), b64(p.Last))
@@ -297,28 +291,66 @@ func plain(t *router.Take) bool {
 	return on
 }
 
-// call is the next call, with the candidates known by now.
-func (q *asked) call(k storeKeys) command {
-	keys := slices.Clip(q.keys)
-	for _, id := range q.cand {
-		keys = append(keys, k.lead(id), k.personal(id))
+// A run is one call's arrivals: several that may be plain, or one.
+type run []*asked
+
+// mostInRun bounds for how long one call keeps the server from all others.
+const mostInRun = 64
+
+// runsOf are the calls of one round trip; what is left comes after it. Of what may be plain the answer may be that it is not, and comes before
+// those after it, so none of them are called yet.
+func runsOf(all []*asked) (runs []run, left []*asked) {
+	for len(all) > 0 {
+		n := 1
+		for !all[0].more && n < len(all) && n < mostInRun && !all[n].more && all[n].t.Epoch.Equal(all[0].t.Epoch) {
+			n++
+		}
+		runs, all = append(runs, all[:n]), all[n:]
+		if !runs[len(runs)-1][0].more {
+			break
+		}
 	}
-	if q.more {
-		q.args[q.rest] = seldom(q.t, q.floor, q.cand)
-	}
-	return command{keys, q.args}
+	return runs, all
 }
 
-// answered reads an answer. It is false where the call is to be made again, with more.
-func (s *Store) answered(ctx context.Context, k storeKeys, q *asked, c *redis.Cmd) bool {
-	if q.answer.Err = s.failed(c, string(k)); q.answer.Err != nil {
-		return true
+// call is the next call, with the candidates known by now.
+func (r run) call(k storeKeys) command {
+	c := command{k.base(), []any{some(ms(r[0].t.Epoch)), len(r)}}
+	for _, q := range r {
+		if q.more {
+			q.args[rest] = seldom(q.t, q.floor, q.cand)
+		}
+		c.keys, c.args = append(c.keys, q.keys...), append(c.args, q.args...)
+		for _, id := range q.cand {
+			c.keys = append(c.keys, k.lead(id), k.personal(id))
+		}
 	}
-	a, err := c.Slice()
-	if err != nil {
-		q.answer.Err = err
-		return true
+	return c
+}
+
+// answered reads the answers to a call, and gives the arrivals that are to be asked about again.
+func (s *Store) answered(ctx context.Context, k storeKeys, r run, c *redis.Cmd) (again []*asked) {
+	answers, err := c.Slice()
+	if failed := s.failed(c, string(k)); failed != nil {
+		err = failed
 	}
+	if len(r) == 1 {
+		answers = []any{answers}
+	}
+	for i, q := range r {
+		q.more = q.more || len(answers) == 1 // none of several: the floor is not one where they can be decided at once
+		switch {
+		case err != nil:
+			q.answer.Err = err
+		case i >= len(answers) || !s.decided(ctx, k, q, answers[i].([]any)):
+			again = append(again, q)
+		}
+	}
+	return again
+}
+
+// decided reads an answer. It is false where the call is to be made again, with more.
+func (s *Store) decided(ctx context.Context, k storeKeys, q *asked, a []any) bool {
 	switch first := text(a[0]); {
 	case first == "more":
 		q.more = true
@@ -374,10 +406,13 @@ func seldom(t *router.Take, floor string, cand []string) string {
 		Timers   map[string]int64 `json:"timers"`
 		Due      string           `json:"due"`
 		Late     request          `json:"late,omitempty"`
+		Fixed    string           `json:"fixed"`
+		Named    string           `json:"named"`
+		Past     bool             `json:"past"`
 	}{
 		t.Channel, max(0, t.MaxSources-len(t.Known)), t.Desk, t.Resend, t.IDPrint, t.ContentPrint, t.Holder, managers, len(t.Floor) > 0,
 		t.Windows.CreatedWithin.Milliseconds(), t.Windows.ActiveWithin.Milliseconds(), t.Windows.SameEnquiryWithin.Milliseconds(),
-		floor, t.CatchUp, newborn(t), append([]string{}, cand...), t.Written.UnixMilli(), t.Present, t.Timers.ByCode(), some(ms(t.Due)), late,
+		floor, t.CatchUp, newborn(t), append([]string{}, cand...), t.Written.UnixMilli(), t.Present, t.Timers.ByCode(), some(ms(t.Due)), late, t.Fixed, t.Named, t.History,
 	})
 	if err != nil {
 		panic(err) // numbers and strings always marshal

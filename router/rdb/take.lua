@@ -1,18 +1,20 @@
--- take decides one arrival: replay, same enquiry, same customer, else whose turn; the first and the last of these in plain.lua, where it is plain.
--- KEYS 14 token shard, 15 new lead, 16 its personal record, then of each print its shard, then for each of R.cand its lead and its record.
--- ARGV as request.lua names them; then of each print its field, which begins with its kind, and that of the last name.
+-- take decides arrivals: replay, same enquiry, same customer, else whose turn; the first and the last of these in plain.lua, where it is plain.
+-- KEYS from 14 on of each arrival its token shard, the new lead, its personal record and of each print its shard; then, of one that is alone,
+-- for each of R.cand its lead and its record.
+-- ARGV as request.lua names them; of each print its field, which begins with its kind, and that of the last name.
 -- Returns {disposition, lead, owner, who covers, state, event}; {letter, 'again' where it was at this very place, id} of what was decided
--- before; {'more'}: call again with ARGV FLAT, which was empty; {'match', leads...}: and with these as candidates, their keys named; {'late', lead}: something happened to that lead later
--- than AT; call again with R.late, what router derives the lead to be: its id, v, and counts, set, z and unt as change takes them.
-local function cand(i) return KEYS[15 + PRINTS + 2 * i], KEYS[16 + PRINTS + 2 * i] end
+-- before; {'more'}: call again with it alone and SELDOM, which was empty; {'match', leads...}: and with these as candidates, their keys named;
+-- {'late', lead}: something happened to that lead later than AT; call again with R.late, what router derives the lead to be: its id, v, and
+-- counts, set, z and unt as change takes them. Of several arrivals it returns as many of these as it looked at.
+local function cand(i) return KEYS[K - 1 + PRINTS + 2 * i], KEYS[K + PRINTS + 2 * i] end
 
 -- 2. the same customer? Emails before phones before names, of each the newest first.
 local matches, seen, gone = {}, {}, 0
 for n = 1, PRINTS do
-  local s, kind = stored[n], string.sub(ARGV[FLAT - 1 + 2 * n], 1, 1)
+  local s, kind = stored[n], string.sub(ARGV[A + 2 * n - 1], 1, 1)
   if s then
     local list, lasts, names, tomb = {}, {}, 0, 0
-    local mine = ARGV[FLAT + 2 * n]
+    local mine = ARGV[A + 2 * n]
     for lead, last in string.gmatch(s, '([^:,]+):([^:,]*)') do
       if string.byte(lead) ~= 33 then list[#list + 1] = {lead, last}
       elseif kind ~= 'p' or mine == '' or last == '' or mine == last then tomb = math.max(tomb, tonumber(string.sub(lead, 2))) end
@@ -32,7 +34,7 @@ for n = 1, PRINTS do
   end
 end
 -- What was written before its customer was forgotten does not bring them back.
-local more = ARGV[FLAT] ~= ''
+local more = SELDOM ~= ''
 if gone > 0 and more and R.written <= gone then return {'forgotten', '', '', '', '', 0} end
 local declared = {}
 if #matches > 0 then
@@ -44,10 +46,10 @@ end
 
 if not more then return {'more'} end
 
-local label = SOURCE
+local label, past = SOURCE, R.past
 if KNOWN == '' and not meta[10] then
   -- The past takes no label from the sources of the present.
-  if PAST == '' and tonumber(redis.call('HGET', META, 'labels') or 0) < R.smax then
+  if not past and tonumber(redis.call('HGET', META, 'labels') or 0) < R.smax then
     redis.call('HSET', META, ASKED, '0')
     redis.call('HINCRBY', META, 'labels', 1)
   else
@@ -67,7 +69,6 @@ end
 -- before, beside the first that was a lead. Of a lead's arrivals the first and the newest 63 are looked at.
 -- What is recorded of the past joins the lead that lived then.
 local at = tonumber(AT)
-local past = PAST ~= ''
 local when = past and at or now
 local alive, former, beside, first
 for _, id in ipairs(matches) do
@@ -118,8 +119,8 @@ if past then
     end
   else
     set = R.fields
-    set.sl, set.ow, set.st, set.hy, set.fe = label, NAMED ~= '' and NAMED or R.holder, 'history', '1', int(seq + 1)
-    if NAMED ~= '' then set.pk = '1' end
+    set.sl, set.ow, set.st, set.hy, set.fe = label, R.named ~= '' and R.named or R.holder, 'history', '1', int(seq + 1)
+    if R.named ~= '' then set.pk = '1' end
     count('hist|' .. label)
   end
   set['t' .. n], set.n = arrival('history'), int(n)
@@ -216,14 +217,14 @@ local kind, owner, cost, cover, deal, pass = 'dealt', nil, nil, nil, {}, ''
 local state, reason, pin = 'untouched', '', nil
 muster()
 stand()
-local named, ignored = NAMED, nil
+local named, ignored = R.named, nil
 if named == '?' then
   named, ignored = '', 'the salesperson named is not on the roster'
 elseif named ~= '' and R.present and (not byid[named] or byid[named].status == 'off') then
   named, ignored = '', 'the salesperson named is off'
 end
-if FIXED ~= '' then
-  kind, owner, reason, ignored = 'desk', FIXED, 'desk ' .. R.desk, nil
+if R.fixed ~= '' then
+  kind, owner, reason, ignored = 'desk', R.fixed, 'desk ' .. R.desk, nil
 elseif named ~= '' then
   kind, owner, reason = 'named', named, 'named by a trusted source'
   if byid[owner] then cost = charge(byid[owner], false) end

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -1089,6 +1090,62 @@ var suite = map[string]func(*testing.T, benchFor){
 			Want(t, "turns of "+p.ID, p.Turns, map[string]int64{"alice": 2, "bob": 1, "carl": 1}[p.ID])
 		}
 		Want(t, "none", len(b.ArriveAll()), 0)
+	},
+	"any in one call as one after the other": func(t *testing.T, bench benchFor) {
+		one := bench(t, "alice", "bob", "carl")
+		home := *one.Home
+		home.ID = "other-street"
+		many := &Bench{T: t, Clock: one.Clock, Home: &home, Store: one.Store, Router: router.New(one.Store, []*router.Rooftop{&home})}
+		rng := rand.New(rand.NewPCG(1, 2))
+		var all []*router.Arrival
+		for len(all) < 600 {
+			var a router.Arrival
+			if n := len(all); n == 0 || rng.IntN(4) > 0 {
+				a = *Arrival(n, one.Clock.Now())
+				if rng.IntN(20) == 0 {
+					a.Source = fmt.Sprint("source-", rng.IntN(30))
+				}
+				if rng.IntN(20) == 0 {
+					a.Actor = "api:key"
+				}
+			} else {
+				a = *all[max(0, n-1-rng.IntN(100))]
+				switch rng.IntN(3) {
+				case 0: // read again, in another place or there
+					if rng.IntN(2) == 0 {
+						a.Place += "x"
+					}
+				case 1: // sent again
+					a.Token = fmt.Sprint("copy-", n)
+				case 2:
+					a.Token = fmt.Sprint("touch-", n)
+					a.Enquiry.IDs, a.Enquiry.Vehicles = nil, []router.Vehicle{{Make: "Honda", Model: a.Token}}
+				}
+			}
+			all = append(all, &a)
+		}
+		// Who covers for an owner who is off may be another, because touches come last.
+		told := func(taken router.Taken) string {
+			return fmt.Sprint(taken.Disposition, " ", taken.Owner, " ", taken.State, " ", taken.Again)
+		}
+		for i := 0; i < len(all); {
+			n := min(1+rng.IntN(150), len(all)-i)
+			together := many.ArriveAll(all[i : i+n]...)
+			for j, a := range all[i : i+n] {
+				Want(t, fmt.Sprint("arrival ", i+j), told(together[j]), told(one.Arrive(a)))
+			}
+			i += n
+			switch rng.IntN(3) { // the floor changes, and both tell of it
+			case 0:
+				one.Clock.Add(time.Minute)
+			case 1:
+				for _, b := range []*Bench{one, many} {
+					b.set("bob", []router.Status{router.Off, router.On}[i%2])
+				}
+			}
+		}
+		many.Verified()
+		Want(t, "spread", floorOf(many).Spread, floorOf(one).Spread)
 	},
 	"many at once, several routers": func(t *testing.T, bench benchFor) {
 		b := bench(t, "alice", "bob", "carl", "dora", "eve")

@@ -117,7 +117,7 @@ func TestPipelineCut(t *testing.T) {
 	b := routertest.NewBench(t, func(now func() time.Time) router.Store { return rdb.New(c, rdb.Options{Now: now}) }, routertest.Rooftop("main-street", "alice", "bob"))
 	inTurn(t, b.TakeAll(t.Context(), batch(b, 2)))
 	all := batch(b, 20)
-	left.Store(400)
+	left.Store(100)
 	failed := 0
 	for _, a := range b.TakeAll(t.Context(), all) {
 		if a.Err != nil {

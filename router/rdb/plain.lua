@@ -45,20 +45,23 @@ end
 local function matched(n) return string.byte(ARGV[A + 2 * n - 1]) ~= 105 end
 
 -- decide answers for the arrival, where it is plain; else it says whether those after it may be: they do not pass a stranger.
+local begun -- and not decided
 local function decide()
-  -- 1. the same message again?
-  local known = redis.call('HGET', TOK, TOKEN)
-  if known then
-    local d, place, lead = string.match(known, '^(%a)(%S*) (.*)$')
+  stored = {}
+  local plain = SELDOM == '' and (KNOWN ~= '' or figure(ASKED)) and told and seq + 1 - told < MOST and steady(WORD)
+  -- 1. the same message again? A plain one is written as it is looked for.
+  if not plain or redis.call('HSETNX', TOK, TOKEN, 'n' .. PLACE .. ' ' .. ID) == 0 then
+    local d, place, lead = string.match(redis.call('HGET', TOK, TOKEN) or '', '^(%a)(%S*) (.*)$')
+    if not d then return nil, false end
     return {d, place == PLACE and 'again' or '', lead}
   end
-
-  stored = {}
-  if SELDOM ~= '' or KNOWN == '' and not figure(ASKED) or not told or seq + 1 - told >= MOST or not steady(WORD) then return nil, false end
-  -- A stranger has prints that nobody has; where somebody has one, those that were written until then are taken back.
+  begun = true
+  -- A stranger has prints that nobody has; where somebody has one, what was written until then is taken back.
   for n = 1, PRINTS do
     if matched(n) and redis.call('HSETNX', KEYS[K + n], ARGV[A + 2 * n - 1], ID .. ':' .. ARGV[A + 2 * n]) == 0 then
       for i = 1, n - 1 do redis.call('HDEL', KEYS[K + i], ARGV[A + 2 * i - 1]) end
+      redis.call('HDEL', TOK, TOKEN)
+      begun = false
       return nil, true
     end
   end
@@ -86,7 +89,6 @@ local function decide()
   redis.call('HSET', LEAD, 'v', s, 'b', s .. '||' .. delay .. '|' .. AT .. '|' .. BIRTH, 'o', o, 'q1', REPEATS)
   redis.call('HSET', RECORD, 'r1', RECORDED)
   for n = 1, PRINTS do if not matched(n) then hold(n, ID) end end
-  redis.call('HSET', TOK, TOKEN, 'n' .. PLACE .. ' ' .. ID)
   local birth = '|' .. delay .. '|' .. BIRTH .. '|' .. o .. '|||' .. BUCKET .. '|' .. WAITED .. '|' .. CLOSED .. '|' .. pass .. '|' .. int(seq + 1 - told) .. '|'
   if BY == '' and ACTOR == '' then
     redis.call('XADD', EV, s .. '-0', 'k', 'dealt', 't', clock, 'l', ID, 'n', birth)
@@ -111,31 +113,29 @@ local function decide()
   end
   local counted = int((figure(COUNTED) or 0) + 1)
   figures[ASKED], figures[COUNTED], news[ASKED], news[COUNTED] = AT, counted, AT, counted
-  seq, ref, decided = seq + 1, second and second < after and second or after, decided + 1
-  return {'new', ID, owner, '', 'untouched', seq}
+  seq, ref, decided, begun = seq + 1, second and second < after and second or after, decided + 1, false
+  return {seq, owner}
 end
 
-if ARRIVALS == 1 then
-  local answer = decide()
-  finish()
-  if answer then return answer end
-else
-  -- Whatever happens to one, those before it are decided, and written to the end.
-  local answers = {}
-  local fine, fault = pcall(function()
-    for i = 1, ARRIVALS do
-      local answer, on = decide()
-      answers[i] = answer or {'more'}
-      if not answer and not on or i == ARRIVALS then return end
-      K, A = K + PRINTS, A + 2 * PRINTS
-      turn_to()
-      now = math.max(NOW, now)
-    end
-  end)
-  finish()
-  if fine then return answers end
+-- Whatever happens to one, those before it are decided and written to the end, and it can be taken again.
+local answers = {}
+local fine, fault = pcall(function()
+  for i = 1, ARRIVALS do
+    local answer, on = decide()
+    if ARRIVALS == 1 then answers = answer return end
+    answers[i] = answer or {'more'}
+    if not answer and not on or i == ARRIVALS then return end
+    K, A = K + PRINTS, A + 2 * PRINTS
+    turn_to()
+    now = math.max(NOW, now)
+  end
+end)
+finish()
+if not fine then
+  if begun then redis.pcall('HDEL', TOK, TOKEN) end
   error(fault, 0) -- as it would have been raised
 end
+if answers then return answers end
 
 for n = 1, PRINTS do
   if matched(n) then stored[n] = redis.call('HGET', KEYS[K + n], ARGV[A + 2 * n - 1]) end

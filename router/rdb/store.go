@@ -351,6 +351,10 @@ func (s *Store) answered(ctx context.Context, k storeKeys, r run, c *redis.Cmd) 
 
 // decided reads an answer. It is false where the call is to be made again, with more.
 func (s *Store) decided(ctx context.Context, k storeKeys, q *asked, a []any) bool {
+	if seq, ok := a[0].(int64); ok {
+		q.answer.Taken = router.Taken{Disposition: router.DispositionNew, Lead: q.t.LeadID, Owner: text(a[1]), State: router.Untouched, Seq: seq}
+		return true
+	}
 	switch first := text(a[0]); {
 	case first == "more":
 		q.more = true

@@ -2,10 +2,10 @@
 -- KEYS from 14 on of each arrival its token shard, the new lead, its personal record and of each print its shard; then, of one that is alone,
 -- for each of R.cand its lead and its record.
 -- ARGV as request.lua names them; of each print its field, which begins with its kind, and that of the last name.
--- Returns {disposition, lead, owner, who covers, state, event}; {letter, 'again' where it was at this very place, id} of what was decided
--- before; {'more'}: call again with it alone and SELDOM, which was empty; {'match', leads...}: and with these as candidates, their keys named;
--- {'late', lead}: something happened to that lead later than AT; call again with R.late, what router derives the lead to be: its id, v, and
--- counts, set, z and unt as change takes them. Of several arrivals it returns as many of these as it looked at.
+-- Returns {event, owner} of a plain new lead; {disposition, lead, owner, who covers, state, event}; {letter, 'again' where it was at this very
+-- place, id} of what was decided before; {'more'}: call again with it alone and SELDOM, which was empty; {'match', leads...}: and with these as
+-- candidates, their keys named; {'late', lead}: something happened to that lead later than AT; call again with R.late, what router derives the
+-- lead to be: its id, v, and counts, set, z and unt as change takes them. Of several arrivals it returns as many of these as it looked at.
 local function cand(i) return KEYS[K - 1 + PRINTS + 2 * i], KEYS[K + PRINTS + 2 * i] end
 
 -- 2. the same customer? Emails before phones before names, of each the newest first.

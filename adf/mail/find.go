@@ -98,8 +98,7 @@ func (f *finder) text(t []byte, isHTML bool) bool {
 		f.star = true
 	}
 	tags := findTag(t) >= 0
-	at, escape := findEscapedTag(t)
-	if !tags && at < 0 {
+	if at, _ := findEscapedTag(t); at < 0 && !tags {
 		return false
 	}
 	t = unquote(t)
@@ -107,7 +106,6 @@ func (f *finder) text(t []byte, isHTML bool) bool {
 		t = decodeQuoted(t)
 		t = toUTF8(t, "")
 		tags = findTag(t) >= 0
-		at, escape = findEscapedTag(t)
 	}
 	if tags {
 		s := t
@@ -118,6 +116,7 @@ func (f *finder) text(t []byte, isHTML bool) bool {
 			return true
 		}
 	}
+	at, escape := findEscapedTag(t)
 	for range 3 {
 		switch {
 		case at < 0:

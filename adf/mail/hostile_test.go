@@ -108,6 +108,7 @@ func TestHostile(t *testing.T) {
 		"undecoded":            text("<adf>" + fill("<a b=3D\"")),
 		"equals":               single("Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n", fill("= ")),
 		"percent":              text(fill("%3Cadf%3E")),
+		"percent behind marks": text("> <adf>\n" + fill("> > > > > > >\n") + "%3Cadf%3E"),
 		"backslashes":          text(fill(`\u003cadf>`)),
 		"autolinks":            text("<adf>" + fill("<mailto:a>")),
 		"autolinks unclosed":   text("<adf>" + fill("<http://a")),

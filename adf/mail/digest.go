@@ -54,7 +54,7 @@ func Digest(raw []byte) [sha256.Size]byte {
 		case first && bytes.HasPrefix(line, []byte("From ")):
 			skip = true
 		default:
-			skip = ok && isTrace(name)
+			skip = ok && isTrace(strings.ToLower(string(name)))
 		}
 		if !skip {
 			write(line)

@@ -3,6 +3,7 @@ package mail
 import (
 	"bytes"
 	"mime"
+	netmail "net/mail"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,47 +46,97 @@ type Header struct {
 // maxFields bounds what is kept of a header; no honest one comes near.
 const maxFields = 2000
 
-// cutHeader splits an entity into its header and its body. It forgives what mail shows and go-message refuses: blank lines or an mbox
-// "From " line above a message (top), lines that are no field, a parameter folded without its blank, and a body without the empty line
-// before it. Where nothing at the beginning is a header field, all is body.
-func cutHeader(b []byte, top bool) (h gomail.Header, body []byte) {
-	var names, values []string
-	var value []byte // of the last field; unfolded here, since growing a string line by line would be quadratic
-	end := func() {
-		if len(names) > len(values) {
-			values = append(values, string(value))
-		}
-		value = value[:0]
+// A field is one field of a header as it stands in the message. Its value is unfolded when it is asked for, and of most it never is.
+type field struct {
+	name []byte // in any case
+	raw  []byte // the whole of it, and what is no field between its lines
+}
+
+func (f field) is(name string) bool {
+	return len(f.name) == len(name) && bytes.EqualFold(f.name, []byte(name))
+}
+
+func (f field) value() string {
+	line, rest := cutLine(f.raw)
+	_, v, _ := cutField(line)
+	if len(rest) == 0 {
+		return string(v)
 	}
-	defer func() {
-		end()
-		for i, name := range slices.Backward(names) { // Add puts on top
-			h.Add(name, values[i])
-		}
-	}()
-	rest := b
+	value := make([]byte, 0, len(f.raw))
+	value = append(value, v...)
 	for len(rest) > 0 {
-		line, next := cutLine(rest)
-		blank := len(bytes.TrimSpace(line)) == 0
-		name, v, ok := cutField(line)
-		switch {
-		case blank && (len(names) > 0 || !top):
-			return h, next
-		case blank, len(names) == 0 && top && (bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))):
-		case len(names) > 0 && (line[0] == ' ' || line[0] == '\t' || !ok && bytes.HasSuffix(value, []byte{';'})):
+		line, rest = cutLine(rest)
+		if folded(line, bytes.HasSuffix(value, []byte{';'})) {
 			value = append(append(value, ' '), bytes.TrimSpace(line)...)
-		case ok && len(names) < maxFields:
-			end()
-			names = append(names, name)
-			value = append(value, v...)
+		}
+	}
+	return string(value)
+}
+
+// folded reports whether a line that is not blank goes on with the value above it. Behind a semicolon it may lack its blank.
+func folded(line []byte, open bool) bool {
+	if line[0] == ' ' || line[0] == '\t' {
+		return true
+	}
+	if !open {
+		return false
+	}
+	_, _, ok := cutField(line)
+	return !ok
+}
+
+// fields is a header, from the top.
+type fields []field
+
+// get returns the value of the topmost field of a name; empty where there is none.
+func (fs fields) get(name string) string {
+	for _, f := range fs {
+		if f.is(name) {
+			return f.value()
+		}
+	}
+	return ""
+}
+
+// values returns those of all fields of a name.
+func (fs fields) values(name string) []string {
+	var all []string
+	for _, f := range fs {
+		if f.is(name) {
+			all = append(all, f.value())
+		}
+	}
+	return all
+}
+
+// cutHeader splits an entity into its header and its body, without copying. It forgives what mail shows and go-message refuses: blank lines
+// or an mbox "From " line above a message (top), lines that are no field, a parameter folded without its blank, and a body without the empty
+// line before it. Where nothing at the beginning is a header field, all is body.
+func cutHeader(b []byte, top bool) (fs fields, body []byte) {
+	begin, open := 0, false // of the last field; whether its value ends in a semicolon
+	for rest := b; len(rest) > 0; {
+		line, next := cutLine(rest)
+		text := bytes.TrimSpace(line)
+		name, _, ok := cutField(line)
+		switch {
+		case len(text) == 0 && (len(fs) > 0 || !top):
+			return fs, next
+		case len(text) == 0, len(fs) == 0 && top && (bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))):
+		case len(fs) > 0 && folded(line, open):
+			fs[len(fs)-1].raw = b[begin : len(b)-len(next)]
+			open = bytes.HasSuffix(text, []byte{';'})
+		case ok && len(fs) < maxFields:
+			begin = len(b) - len(rest)
+			fs = append(fs, field{name, b[begin : len(b)-len(next)]})
+			open = bytes.HasSuffix(text, []byte{';'})
 		case line[0] == '<' || bytes.HasPrefix(line, []byte("--")) || isBase64Line(line):
-			return h, rest
-		case len(names) == 0:
-			return h, b
+			return fs, rest
+		case len(fs) == 0:
+			return nil, b
 		}
 		rest = next
 	}
-	return h, nil
+	return fs, nil
 }
 
 // cutLine returns the first line of b without its end, and what follows.
@@ -96,21 +147,21 @@ func cutLine(b []byte) (line, rest []byte) {
 
 // cutField reads a line that begins a field. Names are letters, digits, dash, underscore and dot: more than is in use, and less than
 // RFC 5322 allows, so that a stray boundary="a:b" is no field.
-func cutField(line []byte) (name string, value []byte, ok bool) {
+func cutField(line []byte) (name, value []byte, ok bool) {
 	i := bytes.IndexByte(line, ':')
 	if i <= 0 || i > 100 {
-		return "", nil, false
+		return nil, nil, false
 	}
-	n := bytes.TrimRight(line[:i], " \t")
-	for _, c := range n {
+	name = bytes.TrimRight(line[:i], " \t")
+	for _, c := range name {
 		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
-			return "", nil, false
+			return nil, nil, false
 		}
 	}
-	if len(n) == 0 {
-		return "", nil, false
+	if len(name) == 0 {
+		return nil, nil, false
 	}
-	return strings.ToLower(string(n)), bytes.TrimSpace(line[i+1:]), true
+	return name, bytes.TrimSpace(line[i+1:]), true
 }
 
 // readHeader reads the header at the beginning of a message.
@@ -127,21 +178,21 @@ const (
 	maxValue     = 2000 // bytes of one decoded value
 )
 
-func header(fs gomail.Header) Header {
+func header(fs fields) Header {
 	var h Header
-	for f := fs.Fields(); f.Next(); {
-		switch v := f.Value(); f.Key() {
-		case "From":
+	for _, f := range fs {
+		switch {
+		case f.is("From"):
 			h.FromCount++
-			h.From = addresses(h.From, v)
-		case "Reply-To":
-			h.ReplyTo = addresses(h.ReplyTo, v)
-		case "To":
-			h.To = addresses(h.To, v)
-		case "Cc":
-			h.Cc = addresses(h.Cc, v)
-		case "Delivered-To", "X-Original-To", "Envelope-To":
-			for _, a := range addresses(nil, v) {
+			h.From = addresses(h.From, f.value())
+		case f.is("Reply-To"):
+			h.ReplyTo = addresses(h.ReplyTo, f.value())
+		case f.is("To"):
+			h.To = addresses(h.To, f.value())
+		case f.is("Cc"):
+			h.Cc = addresses(h.Cc, f.value())
+		case f.is("Delivered-To"), f.is("X-Original-To"), f.is("Envelope-To"):
+			for _, a := range addresses(nil, f.value()) {
 				if len(h.DeliveredTo) < maxAddresses && !slices.Contains(h.DeliveredTo, a.Address) {
 					h.DeliveredTo = append(h.DeliveredTo, a.Address)
 				}
@@ -150,18 +201,24 @@ func header(fs gomail.Header) Header {
 	}
 	h.InReplyTo = ids(fs, "In-Reply-To")
 	h.References = ids(fs, "References")
-	if t, err := fs.Subject(); err == nil && plain(fs.Get("Subject")) {
-		h.Subject = clean([]byte(t), maxValue)
-	} else {
-		h.Subject = decodeWords(fs.Get("Subject"))
-	}
+	h.Subject = subject(fs.get("Subject"))
 	if id := ids(fs, "Message-Id"); len(id) > 0 {
 		h.MessageID = id[0]
 	}
-	h.Date = date(fs)
-	h.Received = received(fs)
+	h.Date = date(fs.get("Date"))
+	h.Received = received(fs.get("Received"))
 	h.Auto = auto(fs, &h)
 	return h
+}
+
+func subject(s string) string {
+	if plain(s) {
+		var d mime.WordDecoder // there is no charset but UTF-8 in it
+		if t, err := d.DecodeHeader(s); err == nil {
+			return clean(t, maxValue)
+		}
+	}
+	return decodeWords(s)
 }
 
 // word is the beginning of an encoded word (RFC 2047).
@@ -181,12 +238,12 @@ func decodeWords(s string) string {
 	if t, err := d.DecodeHeader(s); err == nil {
 		s = t
 	}
-	return clean(toUTF8([]byte(s), ""), maxValue)
+	return clean(string(toUTF8([]byte(s), "")), maxValue)
 }
 
-// clean drops control characters and white space around, and cuts s at n bytes at most, between characters.
-func clean(b []byte, n int) string {
-	s := strings.TrimSpace(strings.Map(func(r rune) rune {
+// clean drops control characters and white space around, and cuts it at n bytes at most, between characters.
+func clean(s string, n int) string {
+	s = strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' || r == '\n' || r == '\r':
 			return ' '
@@ -194,7 +251,7 @@ func clean(b []byte, n int) string {
 			return -1
 		}
 		return r
-	}, string(b)))
+	}, s))
 	if len(s) > n {
 		for n > 0 && !utf8.RuneStart(s[n]) {
 			n--
@@ -209,7 +266,7 @@ func addresses(list []Address, s string) []Address {
 	if plain(s) {
 		if all, err := gomail.ParseAddressList(s); err == nil {
 			for _, a := range all[:min(len(all), maxAddresses-len(list))] {
-				list = append(list, Address{Name: clean([]byte(a.Name), maxValue), Address: clean([]byte(a.Address), maxAddress)})
+				list = append(list, Address{Name: clean(a.Name, maxValue), Address: clean(a.Address, maxAddress)})
 			}
 			return list
 		}
@@ -256,7 +313,7 @@ func address(s string) (Address, bool) {
 	} else {
 		addr = s
 	}
-	addr = clean(toUTF8([]byte(strings.Join(strings.Fields(addr), "")), ""), maxAddress)
+	addr = clean(string(toUTF8([]byte(strings.Join(strings.Fields(addr), "")), "")), maxAddress)
 	addr = strings.TrimPrefix(addr, "mailto:")
 	if addr == "" {
 		return Address{}, false
@@ -272,13 +329,16 @@ func address(s string) (Address, bool) {
 var id = regexp.MustCompile(`<([^>]*)|([^\s<>,]+@[^\s<>,]+)`)
 
 // ids returns the message ids of all fields of a name, without angle brackets; the last 100.
-func ids(fs gomail.Header, name string) []string {
-	s := strings.Join(fs.Values(name), " ")
+func ids(fs fields, name string) []string {
+	s := strings.Join(fs.values(name), " ")
+	if s == "" {
+		return nil
+	}
 	s = s[max(0, len(s)-maxIDs*maxID):]
 	var list []string
 	if len(s) <= maxValue {
 		var h gomail.Header
-		h.Set(name, s)
+		h.Add(name, s)
 		if all, err := h.MsgIDList(name); err == nil {
 			list = all
 		}
@@ -289,19 +349,26 @@ func ids(fs gomail.Header, name string) []string {
 		}
 	}
 	for i := range list {
-		list[i] = clean([]byte(list[i]), maxID)
+		list[i] = clean(list[i], maxID)
 	}
 	list = slices.DeleteFunc(list, func(id string) bool { return id == "" })
 	return list[max(0, len(list)-maxIDs):]
 }
 
-// date reads the Date field, also in forms that RFC 5322 does not allow.
-func date(fs gomail.Header) time.Time {
-	s := fs.Get("Date")
-	if len(s) > 100 {
+// date reads the value of a Date field, also in forms that RFC 5322 does not allow.
+func date(s string) time.Time {
+	if s == "" || len(s) > 100 {
 		return time.Time{}
 	}
-	if t, err := fs.Date(); err == nil {
+	// Nearly all are written in this way, which net/mail tries after many others; the zone's name may stand behind as a comment.
+	when := s
+	if i := strings.IndexByte(s, '('); i > 0 && strings.IndexAny(s[i+1:], `()\`) == len(s)-i-2 && s[len(s)-1] == ')' {
+		when = strings.TrimRight(s[:i], " ")
+	}
+	if t, err := time.Parse("Mon, 2 Jan 2006 15:04:05 -0700", when); err == nil {
+		return t
+	}
+	if t, err := netmail.ParseDate(s); err == nil {
 		return t
 	}
 	for _, l := range []string{time.RFC3339, time.ANSIC, "2006-01-02 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05", "2 Jan 2006 15:04:05", "2006-01-02 15:04:05"} {
@@ -312,44 +379,41 @@ func date(fs gomail.Header) time.Time {
 	return time.Time{}
 }
 
-// received reads the date of the topmost Received field, which stands behind its last semicolon.
-func received(fs gomail.Header) time.Time {
-	s := fs.Get("Received")
+// received reads the date of a Received field, which stands behind its last semicolon.
+func received(s string) time.Time {
 	i := strings.LastIndexByte(s, ';')
 	if i < 0 || len(s)-i > 100 {
 		return time.Time{}
 	}
-	var h gomail.Header
-	h.Set("Date", strings.TrimSpace(s[i+1:]))
-	return date(h)
+	return date(strings.TrimSpace(s[i+1:]))
 }
 
 // auto says why a machine sent the message. The order matters: an absence note may come with a null return path and through a list.
-func auto(fs gomail.Header, h *Header) string {
+func auto(fs fields, h *Header) string {
 	var local string
 	if len(h.From) > 0 {
 		local, _, _ = strings.Cut(strings.ToLower(h.From[0].Address), "@")
 	}
-	typ, params := mediaType(fs.Get("Content-Type"))
+	typ, params := mediaType(fs.get("Content-Type"))
 	report := strings.ToLower(params["report-type"])
-	submitted := strings.ToLower(fs.Get("Auto-Submitted"))
-	precedence := strings.ToLower(fs.Get("Precedence"))
+	submitted := strings.ToLower(fs.get("Auto-Submitted"))
+	precedence := strings.ToLower(fs.get("Precedence"))
 	switch {
 	case typ == "multipart/report" && report == "disposition-notification":
 		return AutoReceipt
-	case typ == "multipart/report" && (report == "delivery-status" || report == ""), fs.Get("X-Failed-Recipients") != "",
+	case typ == "multipart/report" && (report == "delivery-status" || report == ""), fs.get("X-Failed-Recipients") != "",
 		local == "mailer-daemon", local == "postmaster":
 		return AutoBounce
-	case strings.HasPrefix(submitted, "auto-replied"), fs.Get("X-Autoreply") != "", fs.Get("X-Autorespond") != "",
+	case strings.HasPrefix(submitted, "auto-replied"), fs.get("X-Autoreply") != "", fs.get("X-Autorespond") != "",
 		precedence == "auto_reply", isAbsence(h.Subject):
 		return AutoReply
-	case strings.ReplaceAll(fs.Get("Return-Path"), " ", "") == "<>":
+	case strings.ReplaceAll(fs.get("Return-Path"), " ", "") == "<>":
 		return AutoBounce
 	case submitted != "" && submitted != "no", isNoReply(local):
 		return AutoGenerated
-	case fs.Get("List-Id") != "", precedence == "list":
+	case fs.get("List-Id") != "", precedence == "list":
 		return AutoList
-	case precedence == "bulk", precedence == "junk", fs.Get("List-Unsubscribe") != "":
+	case precedence == "bulk", precedence == "junk", fs.get("List-Unsubscribe") != "":
 		return AutoBulk
 	}
 	return ""

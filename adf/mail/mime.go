@@ -5,8 +5,6 @@ import (
 	"mime"
 	"strings"
 
-	gomail "github.com/emersion/go-message/mail"
-
 	"leadfloor/adf"
 )
 
@@ -100,7 +98,7 @@ func (w *walker) message(raw []byte, in part, depth int) {
 }
 
 // entity walks one header with its body. What in says of the surroundings is inherited.
-func (w *walker) entity(fs gomail.Header, head, body []byte, in part, depth int) {
+func (w *walker) entity(fs fields, head, body []byte, in part, depth int) {
 	w.count++
 	switch {
 	case w.limit != "":
@@ -115,9 +113,9 @@ func (w *walker) entity(fs gomail.Header, head, body []byte, in part, depth int)
 		w.limit = SuspectParts
 		return
 	}
-	typ, params := mediaType(fs.Get("Content-Type"))
-	coding := w.coding(fs.Get("Content-Transfer-Encoding"))
-	disposition, dparams := mediaType(fs.Get("Content-Disposition"))
+	typ, params := mediaType(fs.get("Content-Type"))
+	coding := w.coding(fs.get("Content-Transfer-Encoding"))
+	disposition, dparams := mediaType(fs.get("Content-Disposition"))
 	p := in
 	p.typ, p.charset, p.coding, p.body = typ, params["charset"], coding, body
 	p.flowed = strings.EqualFold(params["format"], "flowed")

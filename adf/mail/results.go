@@ -2,24 +2,22 @@ package mail
 
 import (
 	"strings"
-
-	gomail "github.com/emersion/go-message/mail"
 )
 
 // vouched says whether the receiving server vouches for a sender's domain, by DMARC, or by DKIM where it says nothing of DMARC. Only its
 // topmost Authentication-Results (RFC 8601) count, those that stand one upon the other: a sender may write some of the same name, which
 // the server takes away (section 5), or puts its own above. Of several that speak of one method the upper is heard.
-func vouched(fs gomail.Header, server, domain string) bool {
+func vouched(fs fields, server, domain string) bool {
 	dmarc, dkim := "", false
 	heard, found := false, false // dkim; any field of the server
-	for f := fs.Fields(); f.Next(); {
-		if f.Key() != "Authentication-Results" {
+	for _, f := range fs {
+		if !f.is("Authentication-Results") {
 			if found {
 				break
 			}
 			continue
 		}
-		id, results := parseResults(f.Value())
+		id, results := parseResults(f.value())
 		if id == "" {
 			id = NoServerID
 		}

@@ -38,13 +38,13 @@ const NoServerID = "microsoft"
 //
 // ARC chains count only as far as the receiving server counts them: anybody can seal, and who is to be believed is its to know.
 func Doubt(ctx context.Context, raw []byte, server string, keys *Keys) string {
-	fields, body, ok := strictHeader(raw)
+	strict, body, ok := strictHeader(raw)
 	if !ok {
 		return DoubtSender
 	}
 	fs, _ := cutHeader(raw, true)
 	for _, name := range [...]string{"Subject", "Content-Type", "Content-Transfer-Encoding", "Mime-Version"} {
-		if len(fs.Values(name)) > 1 { // a second one on top is not signed, and is what a reader goes by
+		if len(fs.values(name)) > 1 { // a second one on top is not signed, and is what a reader goes by
 			return DoubtSender
 		}
 	}
@@ -59,7 +59,7 @@ func Doubt(ctx context.Context, raw []byte, server string, keys *Keys) string {
 	if server != "" && vouched(fs, server, domain) {
 		return ""
 	}
-	return signed(ctx, fields, body, domain, keys)
+	return signed(ctx, strict, body, domain, keys)
 }
 
 // Organization is the domain at which a name in DNS was registered (RFC 7489, section 3.2), of an address too; empty where s names none.
@@ -92,16 +92,10 @@ const (
 	maxSignatures   = 3       // of the sender's organization, from the top
 )
 
-// A rawField is one header field as it stands, with its folding and line ends.
-type rawField struct {
-	name string // in lower case
-	raw  []byte
-}
-
 // strictHeader cuts a header into fields where no two readers could differ about it: where a line is neither a field nor the
 // continuation of one, is blank without being empty, or ends in a bare CR, one reader sees the end of the header and another does not,
 // and what was signed is not what would be read.
-func strictHeader(raw []byte) (fields []rawField, body []byte, ok bool) {
+func strictHeader(raw []byte) (fs fields, body []byte, ok bool) {
 	rest := raw
 	for lines := 0; ; lines++ {
 		line, next, found := bytes.Cut(rest, []byte{'\n'})
@@ -110,33 +104,33 @@ func strictHeader(raw []byte) (fields []rawField, body []byte, ok bool) {
 		case !found, lines == maxSignedLines, len(raw)-len(next) > maxSignedHeader, bytes.ContainsAny(line, "\r\x00"):
 			return nil, nil, false
 		case len(line) == 0:
-			return fields, next, len(fields) > 0
+			return fs, next, len(fs) > 0
 		case len(bytes.TrimSpace(line)) == 0:
 			return nil, nil, false
 		}
 		whole := rest[:len(rest)-len(next)]
 		if line[0] == ' ' || line[0] == '\t' {
-			if len(fields) == 0 {
+			if len(fs) == 0 {
 				return nil, nil, false
 			}
-			f := &fields[len(fields)-1]
+			f := &fs[len(fs)-1]
 			f.raw = f.raw[:len(f.raw)+len(whole)] // it follows in raw
 		} else {
 			name, _, isField := cutField(line)
-			if !isField || len(fields) == maxSignedFields {
+			if !isField || len(fs) == maxSignedFields {
 				return nil, nil, false
 			}
-			fields = append(fields, rawField{name, whole})
+			fs = append(fs, field{name, whole})
 		}
 		rest = next
 	}
 }
 
 // signed looks for a good signature of the sender's organization.
-func signed(ctx context.Context, fields []rawField, body []byte, domain string, keys *Keys) string {
+func signed(ctx context.Context, fs fields, body []byte, domain string, keys *Keys) string {
 	doubt, tried := DoubtUnsigned, 0
-	for i, f := range fields {
-		if f.name != "dkim-signature" {
+	for i, f := range fs {
+		if !f.is("Dkim-Signature") {
 			continue
 		}
 		if doubt == DoubtUnsigned {
@@ -148,7 +142,7 @@ func signed(ctx context.Context, fields []rawField, body []byte, domain string, 
 		if tried++; tried > maxSignatures {
 			break
 		}
-		switch err := verify(ctx, fields, i, body, domain, keys); {
+		switch err := verify(ctx, fs, i, body, domain, keys); {
 		case err == nil:
 			return ""
 		case dkim.IsTempFail(err):
@@ -174,10 +168,10 @@ func signer(raw []byte) string {
 var errSignature = errors.New("not signed by the sender's organization")
 
 // verify checks one signature alone: several are checked by go-msgauth in goroutines, whose panics nobody could catch.
-func verify(ctx context.Context, fields []rawField, signature int, body []byte, domain string, keys *Keys) error {
+func verify(ctx context.Context, fs fields, signature int, body []byte, domain string, keys *Keys) error {
 	var parts []io.Reader
-	for i, f := range fields {
-		if i == signature || f.name != "dkim-signature" {
+	for i, f := range fs {
+		if i == signature || !f.is("Dkim-Signature") {
 			parts = append(parts, bytes.NewReader(f.raw))
 		}
 	}

@@ -562,7 +562,7 @@ func plausible(f, line string) bool {
 
 // set keeps the first value of a field, as it is written but for what its kind never needs.
 func (r *reader) set(f, value string) {
-	value = clean([]byte(value), maxValue)
+	value = clean(strings.Clone(value), maxValue) // the text itself is not kept for it
 	if isPlaceholder(value) {
 		return
 	}
@@ -615,7 +615,7 @@ func (r *reader) unknown(label, head, value string) {
 	}
 	r.pending = ""
 	if c := r.cur(); !isPlaceholder(value) && len(c.rest) < maxRest && r.scope != "vendor" && !strings.Contains(value, "://") && len(strings.Fields(head)) <= 6 {
-		c.rest = append(c.rest, clean([]byte(strings.TrimSpace(head)), 60)+": "+clean([]byte(value), 500))
+		c.rest = append(c.rest, clean(strings.TrimSpace(head), 60)+": "+clean(value, 500))
 	}
 }
 

@@ -49,8 +49,8 @@ func (f *finder) leaf(p *part, depth int) {
 		f.note(adf.Info, "tnef", "a part is Outlook's winmail.dat; it was searched for ADF, not unpacked")
 	}
 	// Tags are looked for in the bytes first: all charsets in use but UTF-16 write them alike, and most leaves have none.
-	if isUTF16(b) || hasSTAR(b) || hasTag(b) {
-		if t := p.decoded(); f.text(t, isHTML(p.typ, t)) {
+	if isUTF16(b) || hasTag(b) || hasSTAR(b) {
+		if t := p.decoded(b); f.text(t, isHTML(p.typ, t)) {
 			return
 		}
 	}
@@ -87,18 +87,27 @@ func isHTML(typ string, t []byte) bool {
 	if typ == "text/html" || typ == "application/xhtml+xml" {
 		return true
 	}
-	start := bytes.ToLower(bytes.TrimSpace(t[:min(len(t), 200)]))
-	return bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html"))
+	start := bytes.TrimSpace(t[:min(len(t), 200)])
+	return hasPrefixFold(start, "<!doctype html") || hasPrefixFold(start, "<html")
 }
 
-// text looks for ADF in text and reports whether it settled the text: by prospects, or by nothing that looks like ADF any other way.
-// Each step undoes one thing that was done to the document on its way, on the evidence that it was.
+// hasPrefixFold reports whether b begins with an ASCII prefix in any case.
+func hasPrefixFold(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && strings.EqualFold(string(b[:len(prefix)]), prefix)
+}
+
+// text looks for ADF in text, else for STAR. It reports whether it settled the text: by prospects, or by nothing that looks like ADF any
+// other way.
 func (f *finder) text(t []byte, isHTML bool) bool {
-	if hasSTAR(t) {
-		f.star = true
-	}
+	settled := f.adf(t, isHTML)
+	f.star = f.star || len(f.prospects) == 0 && hasSTAR(t)
+	return settled
+}
+
+// adf undoes, step by step, what was done to a document on its way, on the evidence that it was. It reports what text does.
+func (f *finder) adf(t []byte, isHTML bool) bool {
 	tags := findTag(t) >= 0
-	if at, _ := findEscapedTag(t); at < 0 && !tags {
+	if !tags && !hasTag(t) {
 		return false
 	}
 	t = unquote(t)
@@ -145,8 +154,11 @@ func (f *finder) text(t []byte, isHTML bool) bool {
 
 // parse hands the documents of t to the ADF parser and keeps what it read. It reports whether there was a prospect.
 func (f *finder) parse(t []byte) bool {
-	t = unquote(t)
-	start, end, roots := document(t)
+	start, end, roots, quoted := document(t)
+	if quoted {
+		t = dropQuotes(t)
+		start, end, roots, _ = document(t)
+	}
 	if start < 0 {
 		return false
 	}
@@ -193,9 +205,10 @@ func (f *finder) parse(t []byte) bool {
 	return true
 }
 
-// document returns where the ADF in t begins and ends, and how many adf elements there are. What stands around is cut off, since mail
-// puts anything there; only a prolog is left in front, so that the parser can judge it. It returns -1 where there is none.
-func document(t []byte) (start, end, roots int) {
+// document returns where the ADF in t begins and ends, how many adf elements there are, and whether one stands behind quote marks. What
+// stands around is cut off, since mail puts anything there; only a prolog is left in front, so that the parser can judge it. It returns -1
+// where there is none.
+func document(t []byte) (start, end, roots int, quoted bool) {
 	start, end = -1, len(t)
 	last := 0
 	for i := 0; i < len(t); {
@@ -220,6 +233,7 @@ func document(t []byte) (start, end, roots int) {
 			if name == "adf" {
 				roots++
 			}
+			quoted = quoted || isQuoted(t, i)
 			if i > last {
 				end = len(t) // opened behind the last end: cut off somewhere
 			}
@@ -231,7 +245,7 @@ func document(t []byte) (start, end, roots int) {
 			start = 0
 		}
 	}
-	return start, end, roots
+	return start, end, roots, quoted
 }
 
 // findTag returns where the first opening adf or prospect tag stands, in any case and with any prefix; -1 where there is none.
@@ -288,7 +302,7 @@ func rootName(t []byte) string {
 	default:
 		return ""
 	}
-	if n == len(t) || !strings.ContainsRune(" \t\r\n/>&%=\\", rune(t[n])) {
+	if n == len(t) || strings.IndexByte(" \t\r\n/>&%=\\", t[n]) < 0 {
 		return ""
 	}
 	return name

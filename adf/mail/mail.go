@@ -102,7 +102,10 @@ func Read(raw []byte, opt Options) *Mail {
 		m.refuse(w.limit, "the message is too complex to be read")
 		return m
 	}
-	plain, rich := bodies(w.parts)
+	plain, rich := body(w.parts, false), ""
+	if isShort(plain) {
+		rich = body(w.parts, true)
+	}
 	m.Text = readable(plain, rich)
 	templates := builtin
 	if len(opt.Templates) > 0 {
@@ -127,6 +130,9 @@ func Read(raw []byte, opt Options) *Mail {
 	case f.star:
 		m.refuse(SuspectStarBOD, "the message holds a STAR business object document, not ADF")
 	default:
+		if !isShort(plain) {
+			rich = body(w.parts, true)
+		}
 		m.readText(&w, templates, t, plain, rich)
 		switch {
 		case len(m.Prospects) > opt.MaxLeads:

@@ -21,18 +21,27 @@ type part struct {
 	inner   bool   // within a message that is not the outermost
 	body    []byte
 
-	text []byte // what decoded returned
+	// What raw and decoded returned, of the parts that are asked twice.
+	bytes, text []byte
 }
 
 // raw returns the bytes of a part without their transfer encoding.
-func (p *part) raw() []byte { return transferDecode(p.coding, p.body) }
+func (p *part) raw() []byte {
+	if p.bytes != nil {
+		return p.bytes
+	}
+	b := transferDecode(p.coding, p.body)
+	if strings.HasPrefix(p.typ, "text") {
+		p.bytes = b
+	}
+	return b
+}
 
-// decoded returns the text of a part as UTF-8, each paragraph of a flowed one on one line. It is kept for the parts that are asked twice.
-func (p *part) decoded() []byte {
+// decoded returns the text of a part as UTF-8, each paragraph of a flowed one on one line. B is what raw returned.
+func (p *part) decoded(b []byte) []byte {
 	if p.text != nil {
 		return p.text
 	}
-	b := p.raw()
 	set := p.charset
 	if set == "" {
 		set = declaredInside(b)

@@ -19,7 +19,7 @@ const (
 // readable chooses what people are shown: the plain text, or the HTML as lines where that says more.
 func readable(plain, rich string) string {
 	s := plain
-	if len(strings.TrimSpace(plain)) < 40 && len(strings.TrimSpace(rich)) > len(plain) {
+	if isShort(plain) && len(strings.TrimSpace(rich)) > len(plain) {
 		s = rich
 	}
 	s = strings.TrimSpace(s)
@@ -29,27 +29,31 @@ func readable(plain, rich string) string {
 	return s
 }
 
-// bodies returns the texts of a message that are meant to be read: what is plain, and what is HTML as lines.
-func bodies(parts []part) (plain, rich string) {
-	var p, r strings.Builder
+// isShort reports whether a plain text may be but a hint at the HTML beside it.
+func isShort(plain string) bool { return len(strings.TrimSpace(plain)) < 40 }
+
+// body returns the text of a message that is meant to be read: what is plain, or what is HTML (rich), as lines.
+func body(parts []part, rich bool) string {
+	var b strings.Builder
 	for i := range parts {
-		part := &parts[i]
-		if part.aside || !strings.HasPrefix(part.typ, "text") || part.typ == "text/calendar" {
+		p := &parts[i]
+		if p.aside || !strings.HasPrefix(p.typ, "text") || p.typ == "text/calendar" || b.Len() >= maxBody {
 			continue
 		}
-		t := part.decoded()
-		switch {
-		case isHTML(part.typ, t):
-			if r.Len() < maxBody {
-				r.WriteString(renderHTML(t[:min(len(t), 4*maxBody)]))
-				r.WriteByte('\n')
-			}
-		case p.Len() < maxBody:
-			p.Write(t[:min(len(t), maxBody)])
-			p.WriteByte('\n')
+		t := p.decoded(p.raw())
+		if isHTML(p.typ, t) != rich {
+			continue
 		}
+		if rich {
+			b.WriteString(renderHTML(t[:min(len(t), 4*maxBody)]))
+		} else {
+			t = t[:min(len(t), maxBody)]
+			b.Grow(len(t) + 1)
+			b.Write(t)
+		}
+		b.WriteByte('\n')
 	}
-	return p.String(), r.String()
+	return b.String()
 }
 
 // readText looks for a lead in the message's readable text, plain or rich. T is the template of its sender, if any.

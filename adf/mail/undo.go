@@ -49,16 +49,22 @@ func unquote(t []byte) []byte {
 		if j < 0 {
 			return t
 		}
-		i += j
-		// The tag need not be the first on its line: a prolog may stand there.
-		before := t[max(0, i-maxProlog):i]
-		if j := bytes.LastIndexByte(before, '\n'); j >= 0 || len(before) < maxProlog {
-			if line := bytes.TrimLeft(before[j+1:], " \t|"); len(line) > 0 && line[0] == '>' {
-				return dropQuotes(t)
-			}
+		if i += j; isQuoted(t, i) {
+			return dropQuotes(t)
 		}
 	}
 	return t
+}
+
+// isQuoted reports whether the line of the tag at i begins with a quote mark. The tag need not be the first on it: a prolog may stand there.
+func isQuoted(t []byte, i int) bool {
+	before := t[max(0, i-maxProlog):i]
+	j := bytes.LastIndexByte(before, '\n')
+	if j < 0 && len(before) == maxProlog {
+		return false
+	}
+	line := bytes.TrimLeft(before[j+1:], " \t|")
+	return len(line) > 0 && line[0] == '>'
 }
 
 // maxProlog bounds what is looked at in front of a tag on its line.

@@ -176,23 +176,14 @@ func (f *finder) parse(t []byte) bool {
 	for compare && len(f.keys) < len(f.prospects) {
 		f.keys = append(f.keys, key(&f.prospects[len(f.keys)]))
 	}
-	kept, before := false, len(f.keys)
-	for _, p := range doc.Prospects {
-		if compare {
-			k, seen := key(&p), f.keys[:before]
-			if roots > 1 {
-				seen = f.keys
-			}
-			if i := slices.Index(seen, k); i >= 0 {
-				if damage(&p) < damage(&f.prospects[i]) {
-					f.prospects[i] = p
-				}
-				continue
-			}
-			f.keys = append(f.keys, k)
+	kept := !compare
+	if kept {
+		for i := range doc.Prospects {
+			doc.Prospects[i].Line += line
 		}
-		p.Line += line
-		f.prospects, kept = append(f.prospects, p), true
+		f.prospects = doc.Prospects
+	} else {
+		kept = f.addNew(doc.Prospects, line, roots > 1)
 	}
 	if kept {
 		for _, d := range doc.Diagnostics {
@@ -203,6 +194,28 @@ func (f *finder) parse(t []byte) bool {
 		}
 	}
 	return true
+}
+
+// addNew keeps those of a document's prospects that were not read before, of which the document's own count only within several documents.
+// It reports whether there was one.
+func (f *finder) addNew(prospects []adf.Prospect, line int, several bool) bool {
+	kept, before := false, len(f.keys)
+	for _, p := range prospects {
+		k, seen := key(&p), f.keys[:before]
+		if several {
+			seen = f.keys
+		}
+		if i := slices.Index(seen, k); i >= 0 {
+			if damage(&p) < damage(&f.prospects[i]) {
+				f.prospects[i] = p
+			}
+			continue
+		}
+		f.keys = append(f.keys, k)
+		p.Line += line
+		f.prospects, kept = append(f.prospects, p), true
+	}
+	return kept
 }
 
 // document returns where the ADF in t begins and ends, how many adf elements there are, and whether one stands behind quote marks. What

@@ -127,6 +127,9 @@ func cutHeader(b []byte, top bool) (fs fields, body []byte) {
 			open = bytes.HasSuffix(text, []byte{';'})
 		case ok && len(fs) < maxFields:
 			begin = len(b) - len(rest)
+			if fs == nil && top {
+				fs = make(fields, 0, 16) // a message has as many and more, a part two or three
+			}
 			fs = append(fs, field{name, b[begin : len(b)-len(next)]})
 			open = bytes.HasSuffix(text, []byte{';'})
 		case line[0] == '<' || bytes.HasPrefix(line, []byte("--")) || isBase64Line(line):
@@ -234,6 +237,9 @@ func plain(s string) bool {
 
 // decodeWords decodes the encoded words of a value, drops control characters and bounds it.
 func decodeWords(s string) string {
+	if s == "" {
+		return ""
+	}
 	d := mime.WordDecoder{CharsetReader: charsetReader}
 	if t, err := d.DecodeHeader(s); err == nil {
 		s = t
@@ -263,7 +269,7 @@ func clean(s string, n int) string {
 
 // addresses appends the mailboxes of an address list, also of one that RFC 5322 does not allow.
 func addresses(list []Address, s string) []Address {
-	if plain(s) {
+	if !isSimple(s) && plain(s) {
 		if all, err := gomail.ParseAddressList(s); err == nil {
 			for _, a := range all[:min(len(all), maxAddresses-len(list))] {
 				list = append(list, Address{Name: clean(a.Name, maxValue), Address: clean(a.Address, maxAddress)})
@@ -279,6 +285,17 @@ func addresses(list []Address, s string) []Address {
 		}
 	}
 	return list
+}
+
+// isSimple reports whether an address list holds but names, addresses, angle brackets and commas, as nearly all do: go-message would take it
+// apart as address does.
+func isSimple(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || strings.IndexByte(`"\(:;[=`, c) >= 0 || c == ' ' && i > 0 && s[i-1] == ' ' {
+			return false
+		}
+	}
+	return true
 }
 
 // cutAddress cuts s behind its first mailbox: at a comma, a semicolon or the colon of a group, outside quotes and angle brackets.
@@ -335,8 +352,8 @@ func ids(fs fields, name string) []string {
 		return nil
 	}
 	s = s[max(0, len(s)-maxIDs*maxID):]
-	var list []string
-	if len(s) <= maxValue {
+	list := usualIDs(s)
+	if list == nil && len(s) <= maxValue {
 		var h gomail.Header
 		h.Add(name, s)
 		if all, err := h.MsgIDList(name); err == nil {
@@ -353,6 +370,24 @@ func ids(fs fields, name string) []string {
 	}
 	list = slices.DeleteFunc(list, func(id string) bool { return id == "" })
 	return list[max(0, len(list)-maxIDs):]
+}
+
+// usualIDs returns the ids of a list as nearly all are written, in angle brackets with blanks between; nil where it is written otherwise.
+func usualIDs(s string) []string {
+	var list []string
+	for s = strings.Trim(s, " "); s != ""; s = strings.TrimLeft(s, " ") {
+		var one string
+		var ok bool
+		if one, s, ok = strings.Cut(s, ">"); !ok || one == "" || one[0] != '<' {
+			return nil
+		}
+		one = one[1:]
+		if strings.ContainsFunc(one, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return nil
+		}
+		list = append(list, one)
+	}
+	return list
 }
 
 // date reads the value of a Date field, also in forms that RFC 5322 does not allow.
@@ -394,14 +429,17 @@ func auto(fs fields, h *Header) string {
 	if len(h.From) > 0 {
 		local, _, _ = strings.Cut(strings.ToLower(h.From[0].Address), "@")
 	}
-	typ, params := mediaType(fs.get("Content-Type"))
-	report := strings.ToLower(params["report-type"])
+	isReport, report := false, ""
+	if v := fs.get("Content-Type"); strings.Contains(strings.ToLower(v), "multipart/report") {
+		typ, params := mediaType(v)
+		isReport, report = typ == "multipart/report", strings.ToLower(params["report-type"])
+	}
 	submitted := strings.ToLower(fs.get("Auto-Submitted"))
 	precedence := strings.ToLower(fs.get("Precedence"))
 	switch {
-	case typ == "multipart/report" && report == "disposition-notification":
+	case isReport && report == "disposition-notification":
 		return AutoReceipt
-	case typ == "multipart/report" && (report == "delivery-status" || report == ""), fs.get("X-Failed-Recipients") != "",
+	case isReport && (report == "delivery-status" || report == ""), fs.get("X-Failed-Recipients") != "",
 		local == "mailer-daemon", local == "postmaster":
 		return AutoBounce
 	case strings.HasPrefix(submitted, "auto-replied"), fs.get("X-Autoreply") != "", fs.get("X-Autorespond") != "",

@@ -81,11 +81,9 @@ func (w *walker) note(s adf.Severity, code, message string) {
 
 // senders returns the addresses that the message or one within it says it is from.
 func (w *walker) senders() []string {
-	var list []string
-	for _, h := range append([]Header{w.header}, w.inner...) {
-		for _, a := range h.From {
-			list = append(list, a.Address)
-		}
+	list := addressesOf(w.header.From)
+	for i := range w.inner {
+		list = append(list, addressesOf(w.inner[i].From)...)
 	}
 	return list
 }

@@ -3,18 +3,7 @@ package mail
 import (
 	"bytes"
 	"crypto/sha256"
-	"strings"
 )
-
-// traceFields are the header fields that delivery adds or rewrites, in lower case: they differ between two deliveries of one mail.
-const traceFields = "|received|return-path|delivered-to|x-delivered-to|x-original-to|envelope-to|x-envelope-to|x-envelope-from|delivery-date|" +
-	"authentication-results|x-authentication-results|authentication-results-original|received-spf|dkim-signature|dkim-filter|domainkey-signature|" +
-	"x-received|x-forwarded-to|x-forwarded-for|x-forwarded-encrypted|x-sieve|x-eopattributedmessage|x-eoptenantattributedmessage|x-antiabuse|" +
-	"x-gmail-labels|status|x-status|x-uid|x-uidl|x-keywords|content-length|"
-
-// tracePrefixes begin the names of whole families of them.
-var tracePrefixes = [...]string{"arc-", "resent-", "x-spam", "x-rspam", "x-virus", "x-amavis", "x-clamav", "x-gm-", "x-google-", "x-ms-exchange-", "x-microsoft-antispam",
-	"x-forefront-", "x-proofpoint-", "x-mimecast-", "x-barracuda-", "x-ironport-", "x-mozilla-", "x-yahoo-", "x-ymail", "x-apple-", "x-antivirus", "x-ham-", "x-bogosity"}
 
 // Digest identifies a message within a store: the same mail delivered twice, or copied to a second mailbox, has the same digest, and a mail
 // that differs in anything else has another. It is the SHA-256 of the message with LF line ends, without an mbox "From " line on top and
@@ -54,7 +43,7 @@ func Digest(raw []byte) [sha256.Size]byte {
 		case first && bytes.HasPrefix(line, []byte("From ")):
 			skip = true
 		default:
-			skip = ok && isTrace(strings.ToLower(string(name)))
+			skip = ok && isTrace(name)
 		}
 		if !skip {
 			write(line)
@@ -76,17 +65,36 @@ func Digest(raw []byte) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-func isTrace(name string) bool {
-	if strings.Contains(traceFields, "|"+name+"|") {
-		return true
-	}
-	for _, p := range tracePrefixes {
-		if strings.HasPrefix(name, p) {
-			return true
+// isTrace reports whether a field is one that delivery adds or rewrites: it differs between two deliveries of one mail.
+func isTrace(name []byte) bool {
+	var buf [maxName]byte
+	lower := buf[:copy(buf[:], name)]
+	for i, c := range lower {
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c | 0x20
 		}
 	}
-	return false
+	switch string(lower) {
+	case "received", "return-path", "delivered-to", "x-delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-envelope-from", "delivery-date",
+		"authentication-results", "x-authentication-results", "authentication-results-original", "received-spf", "dkim-signature", "dkim-filter", "domainkey-signature",
+		"x-received", "x-forwarded-to", "x-forwarded-for", "x-forwarded-encrypted", "x-sieve", "x-eopattributedmessage", "x-eoptenantattributedmessage", "x-antiabuse",
+		"x-gmail-labels", "status", "x-status", "x-uid", "x-uidl", "x-keywords", "content-length":
+		return true
+	}
+	if rest, ok := bytes.CutPrefix(lower, []byte("x-")); ok {
+		for _, p := range tracePrefixes {
+			if bytes.HasPrefix(rest, []byte(p)) {
+				return true
+			}
+		}
+		return false
+	}
+	return bytes.HasPrefix(lower, []byte("arc-")) || bytes.HasPrefix(lower, []byte("resent-"))
 }
+
+// tracePrefixes begin, behind x-, the names of whole families of such fields.
+var tracePrefixes = [...]string{"spam", "rspam", "virus", "amavis", "clamav", "gm-", "google-", "ms-exchange-", "microsoft-antispam", "forefront-", "proofpoint-",
+	"mimecast-", "barracuda-", "ironport-", "mozilla-", "yahoo-", "ymail", "apple-", "antivirus", "ham-", "bogosity"}
 
 // cutAnyLine cuts at LF, CRLF or CR.
 func cutAnyLine(b []byte) (line, rest []byte) {

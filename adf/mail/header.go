@@ -152,7 +152,7 @@ func cutLine(b []byte) (line, rest []byte) {
 // RFC 5322 allows, so that a stray boundary="a:b" is no field.
 func cutField(line []byte) (name, value []byte, ok bool) {
 	i := bytes.IndexByte(line, ':')
-	if i <= 0 || i > 100 {
+	if i <= 0 || i > maxName {
 		return nil, nil, false
 	}
 	name = bytes.TrimRight(line[:i], " \t")
@@ -174,6 +174,7 @@ func readHeader(raw []byte) Header {
 }
 
 const (
+	maxName      = 100 // bytes of a field's
 	maxAddresses = 100
 	maxAddress   = 320 // bytes
 	maxIDs       = 100

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,11 @@ func TestTables(t *testing.T) {
 	for _, b := range builtin {
 		if err := b.Validate(); err != nil {
 			t.Errorf("%s: %v", b.Name, err)
+		}
+		for _, pattern := range slices.Concat(b.From, b.Subject) {
+			if pattern != strings.ToLower(pattern) {
+				t.Errorf("%s: pattern %q is to be in lower case", b.Name, pattern)
+			}
 		}
 	}
 }

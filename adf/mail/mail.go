@@ -18,11 +18,7 @@
 // delivered, and Doubt says why nothing vouches for its sender.
 package mail
 
-import (
-	"slices"
-
-	"leadfloor/adf"
-)
+import "leadfloor/adf"
 
 // Kind says what a message holds.
 type Kind string
@@ -107,10 +103,7 @@ func Read(raw []byte, opt Options) *Mail {
 		rich = body(w.parts, true)
 	}
 	m.Text = readable(plain, rich)
-	templates := builtin
-	if len(opt.Templates) > 0 {
-		templates = slices.Concat(opt.Templates, builtin)
-	}
+	templates := withBuiltin(opt.Templates)
 	t := match(templates, w.senders(), m.Header.Subject)
 
 	f := finder{opt: opt, notes: m.Diagnostics}

@@ -148,8 +148,29 @@ var builtin = []Template{
 var callLabels = map[string]string{"caller name": "customer.name", "from": "customer.phone", "call time": "date", "start time": "date", "call start": "date",
 	"company": "vendor.name", "account": "vendor.name", "tracking number": "ignore", "target number": "ignore", "destination number": "ignore", "dialed number": "ignore"}
 
+// withBuiltin returns templates and behind them the built-in ones, all with patterns in lower case, as those are written.
+func withBuiltin(templates []Template) []Template {
+	if len(templates) == 0 {
+		return builtin
+	}
+	all := slices.Concat(templates, builtin)
+	for i := range templates {
+		all[i].From, all[i].Subject = lower(all[i].From), lower(all[i].Subject)
+	}
+	return all
+}
+
+func lower(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = strings.ToLower(s)
+	}
+	return out
+}
+
 // match returns the first template for mail from one of the senders; nil where there is none.
 func match(templates []Template, senders []string, subject string) *Template {
+	senders, subject = lower(senders), strings.ToLower(subject)
 	for i := range templates {
 		t := &templates[i]
 		if anyGlob(t.From, senders...) && (len(t.Subject) == 0 || anyGlob(t.Subject, subject)) {
@@ -175,7 +196,7 @@ func announced(templates []Template, s string) *Template {
 		}
 		for i := range templates {
 			t := &templates[i]
-			if names(line, t.Name) && (len(t.Subject) == 0 || anyGlob(t.Subject, line)) {
+			if names(line, t.Name) && (len(t.Subject) == 0 || anyGlob(t.Subject, strings.ToLower(line))) {
 				return t
 			}
 		}
@@ -195,11 +216,11 @@ func isWord(c byte) bool {
 	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '.' || c >= 0x80
 }
 
+// anyGlob reports whether one of the values matches one of the patterns, all in lower case.
 func anyGlob(patterns []string, values ...string) bool {
 	for _, v := range values {
-		v = strings.ToLower(v)
 		for _, p := range patterns {
-			if glob(strings.ToLower(p), v) {
+			if glob(p, v) {
 				return true
 			}
 		}
@@ -209,26 +230,22 @@ func anyGlob(patterns []string, values ...string) bool {
 
 // glob matches s against a pattern in which * stands for anything.
 func glob(pattern, s string) bool {
-	first, rest, star := strings.Cut(pattern, "*")
-	if !star {
+	last := strings.LastIndexByte(pattern, '*')
+	if last < 0 {
 		return s == pattern
 	}
-	s, ok := strings.CutPrefix(s, first)
+	s, ok := strings.CutSuffix(s, pattern[last+1:]) // the domain, in which most differ
 	if !ok {
 		return false
 	}
-	for {
+	first, rest, more := strings.Cut(pattern[:last], "*")
+	s, ok = strings.CutPrefix(s, first)
+	for ok && more {
 		var next string
-		next, rest, star = strings.Cut(rest, "*")
-		if !star {
-			return strings.HasSuffix(s, next)
-		}
-		i := strings.Index(s, next)
-		if i < 0 {
-			return false
-		}
-		s = s[i+len(next):]
+		next, rest, more = strings.Cut(rest, "*")
+		_, s, ok = strings.Cut(s, next)
 	}
+	return ok
 }
 
 // capture matches a line against one of Template.Lines and returns the values of its fields; nil where it does not match.

@@ -64,7 +64,7 @@ func (m *Mail) readText(w *walker, templates []Template, t *Template, plain, ric
 		}
 	}
 	reply := isReply(m.Header.Subject)
-	if reply && (t == nil || !anyGlob(t.From, addressesOf(m.Header.From)...)) {
+	if reply && (t == nil || !anyGlob(t.From, lower(addressesOf(m.Header.From))...)) {
 		return // a person answers; what stands in labels is quoted, or a signature
 	}
 	answer := reply || len(m.Header.InReplyTo) > 0 && !isForward(m.Header.Subject)

@@ -60,7 +60,7 @@ func (r *reader) evidence(rec *record) int {
 	}
 	if r.template != nil {
 		n += min(2, 1+len(r.template.Subject))
-	} else if leadForm.MatchString(r.header.Subject) || r.announced {
+	} else if saysLead(r.header.Subject) || r.announced {
 		n++
 	}
 	return n

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -140,6 +141,15 @@ func isMarker(line string) bool {
 		return true
 	}
 	return false
+}
+
+// saysLead reports whether a text says that it is about a lead.
+func saysLead(s string) bool {
+	return containsAny(strings.ToLower(s), "lead", "quiry") && leadForm.MatchString(s) // which is slow, and most say nothing of the kind
+}
+
+func containsAny(s string, all ...string) bool {
+	return slices.ContainsFunc(all, func(one string) bool { return strings.Contains(s, one) })
 }
 
 // footers are the beginnings of lines that belong to the sender's own small print and end a comment.
@@ -442,7 +452,7 @@ func (r *reader) labelled(line, next string) {
 	if c := r.cur(); c.wanted == "" {
 		c.wanted = vehicleIn(line)
 	}
-	r.announced = r.announced || len(line) <= 80 && leadForm.MatchString(line)
+	r.announced = r.announced || len(line) <= 80 && saysLead(line)
 	switch {
 	case r.scope == "customer" && r.cur().headed:
 		r.loose(line)

@@ -67,6 +67,10 @@ var wanted = regexp.MustCompile(`(?i)\b(?:interested in|inquiring about|enquirin
 // vehicleIn returns the title of the vehicle that a sentence names; empty where there is none.
 func vehicleIn(s string) string {
 	for line := range strings.Lines(s) {
+		// The pattern is slow, and few lines hold a piece of its verbs and of a year.
+		if l := strings.ToLower(line); !containsAny(l, "intere", "quir", "t drive") || !containsAny(l, "19", "20") {
+			continue
+		}
 		if m := wanted.FindStringSubmatch(strings.TrimSpace(line)); m != nil && isVehicle(m[1]) {
 			return m[1]
 		}

@@ -68,7 +68,7 @@ var wanted = regexp.MustCompile(`(?i)\b(?:interested in|inquiring about|enquirin
 func vehicleIn(s string) string {
 	for line := range strings.Lines(s) {
 		// The pattern is slow, and few lines hold a piece of its verbs and of a year.
-		if l := strings.ToLower(line); !containsAny(l, "intere", "quir", "t drive") || !containsAny(l, "19", "20") {
+		if !containsAny(line, "19", "20") || !containsAny(strings.ToLower(line), "intere", "quir", "t drive") {
 			continue
 		}
 		if m := wanted.FindStringSubmatch(strings.TrimSpace(line)); m != nil && isVehicle(m[1]) {

@@ -3,7 +3,6 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -397,13 +396,17 @@ func (d *delivery) leads(ctx context.Context, r *Reading) (Fate, error) {
 			continue
 		}
 		store, a, hold := d.arrival(r, n)
-		var fate Fate
+		var taken router.Taken
 		var err error
+		if hold == "" {
+			if taken, err = d.business.Take(ctx, store, a); errors.Is(err, router.ErrTooLong) {
+				hold = reasonLead
+			}
+		}
+		var fate Fate
 		if hold != "" {
 			fate, err = d.park(ctx, store, FateQuarantined, hold, fmt.Sprint("/", n))
 		} else {
-			var taken router.Taken
-			taken, err = d.business.Take(ctx, store, a)
 			fate, err = d.took(ctx, store, n, taken, err)
 		}
 		if err != nil {
@@ -425,8 +428,6 @@ func (d *delivery) arrival(r *Reading, n int) (store string, a *router.Arrival, 
 		return d.feed.Store, nil, reasonUnroutable
 	case !e.Reachable():
 		return store, nil, reasonUnreachable
-	case d.release == nil && tooLong(&e): // unless somebody who looked at it gives it free
-		return store, nil, reasonLead
 	}
 	rules := d.cfg.Stores[store]
 	a = &router.Arrival{
@@ -438,7 +439,9 @@ func (d *delivery) arrival(r *Reading, n int) (store string, a *router.Arrival, 
 	if d.file != nil {
 		d.file.arrive(a, r)
 	}
-	if x := d.release; x != nil {
+	if x := d.release; x == nil {
+		a.Most = mostLead
+	} else { // somebody looked at it and gives it free, however long it is
 		a.Actor = x.actor
 		if store == x.store {
 			a.By = x.by
@@ -461,12 +464,6 @@ func (d *delivery) took(ctx context.Context, store string, n int, taken router.T
 
 // mostLead bounds one lead, in bytes as it is kept: what a page of leads takes in memory is this by the number of them, and nobody reads more.
 const mostLead = 128 << 10
-
-// tooLong asks the enquiry itself: a short message may hold a long one, in an archive.
-func tooLong(e *router.Enquiry) bool {
-	b, err := json.Marshal(e)
-	return err != nil || len(b) > mostLead
-}
 
 // lead is one lead of the message as the store that it is for reads it. It is not ok where that is none of ours.
 func (d *delivery) lead(r *Reading, n int) (store string, e router.Enquiry, ok bool) {
@@ -667,16 +664,16 @@ func (i *Intake) Document(ctx context.Context, store string, doc []byte, key, ac
 			})
 			continue
 		}
-		if tooLong(&e) {
+		t, err := i.business.Take(ctx, store, &router.Arrival{
+			Token: fmt.Sprintf("http/%s/%d", key, n), Place: "http/" + key, Channel: router.HTTP, Source: source(&mail.Mail{}, &e),
+			Desk: rules.desk(&mail.Mail{}, &e), Enquiry: e, Most: mostLead, Actor: actor, Named: named(&d.Prospects[n].Vendor),
+		})
+		if errors.Is(err, router.ErrTooLong) {
 			notes = append(notes, adf.Diagnostic{
 				Severity: adf.Error, Code: reasonLead, Line: d.Prospects[n].Line, Path: "adf/prospect", Message: fmt.Sprintf("over %d bytes for one lead", mostLead),
 			})
 			continue
 		}
-		t, err := i.business.Take(ctx, store, &router.Arrival{
-			Token: fmt.Sprintf("http/%s/%d", key, n), Place: "http/" + key, Channel: router.HTTP, Source: source(&mail.Mail{}, &e),
-			Desk: rules.desk(&mail.Mail{}, &e), Enquiry: e, Actor: actor, Named: named(&d.Prospects[n].Vendor),
-		})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -37,6 +37,7 @@ type Arrival struct {
 	Desk    string // empty means DeskSales
 	At      time.Time
 	Enquiry Enquiry
+	Most    int    // bytes of the enquiry as it is kept: a longer one is not taken, but ErrTooLong; 0: no bound
 	By      string // who entered it by hand
 	Actor   string // the acting token's name
 	Named   string // the salesperson whom the enquiry names, as written: recorded, and ignored unless Trusted

@@ -6,8 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"hash"
 	"strings"
 	"sync"
@@ -145,14 +143,18 @@ func (h Hasher) sum(parts ...string) []byte {
 	for _, p := range parts {
 		m.text = append(append(m.text, p...), 0)
 	}
+	return m.sum()
+}
+
+func (m *mac) sum() []byte {
 	m.Reset()
 	m.Write(m.text)
 	return m.Sum(nil)
 }
 
-func (h Hasher) short(parts ...string) string {
-	return base64.RawURLEncoding.EncodeToString(h.sum(parts...)[:6])
-}
+func (h Hasher) short(parts ...string) string { return short(h.sum(parts...)) }
+
+func short(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum[:6]) }
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
@@ -244,15 +246,10 @@ func (h Hasher) IDPrint(e *Enquiry) string {
 	return ""
 }
 
-// ContentPrint is of what an enquiry says.
-func (h Hasher) ContentPrint(says []byte) string { return h.short("content", string(says)) }
-
-// says is an enquiry without its ids and dates, which a vendor may change when it sends the same again.
-func (e Enquiry) says() ([]byte, error) {
-	e.IDs, e.RequestedAt, e.Status = nil, "", ""
-	b, err := json.Marshal(&e)
-	if err != nil {
-		return nil, fmt.Errorf("encode an enquiry: %w", err)
-	}
-	return b, nil
+// ContentPrint is of what an enquiry says, see encodeRecord.
+func (h Hasher) ContentPrint(says []byte) string {
+	m := h.macs.Get().(*mac)
+	defer h.macs.Put(m)
+	m.text = append(append(append(m.text[:0], "content\x00{"...), says...), 0)
+	return short(m.sum())
 }

@@ -1,8 +1,10 @@
 package router
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -11,10 +13,15 @@ import (
 // A Record is an enquiry as it is kept beside its lead: personal, erased by forget.
 type Record struct {
 	Enquiry Enquiry `json:"q"`
-	Message string  `json:"m,omitempty"` // Message-ID
-	Place   string  `json:"w,omitempty"` // where it was read, to tell which mails hold a person who is to be forgotten
-	Named   string  `json:"s,omitempty"` // the salesperson named in it
-	Note    string  `json:"n,omitempty"`
+	Beside
+}
+
+// Beside is what is kept of an arrival beside its enquiry.
+type Beside struct {
+	Message string `json:"m,omitempty"` // Message-ID
+	Place   string `json:"w,omitempty"` // where it was read, to tell which mails hold a person who is to be forgotten
+	Named   string `json:"s,omitempty"` // the salesperson named in it
+	Note    string `json:"n,omitempty"`
 }
 
 // Bounds of what is kept of one enquiry: anybody can write to a lead address, and the mailbox has the whole of it.
@@ -25,45 +32,44 @@ const (
 	maxList    = 20
 )
 
-// encodeRecord writes what is kept of an arrival, whose enquiry says what says tells. It is what json.Marshal makes of a Record, without
-// writing the longest part of it once more.
-func encodeRecord(a *Arrival, says []byte) ([]byte, error) {
-	rec := Record{Message: clip(a.Message, maxField), Place: clip(a.Place, maxField), Named: clip(a.Named, maxField), Note: clip(a.Note, maxComment)}
-	first, err := json.Marshal(struct {
-		IDs         []ID   `json:"ids,omitempty"`
-		Status      string `json:"status,omitempty"`
-		RequestedAt string `json:"requested_at,omitempty"`
-	}{a.Enquiry.IDs, a.Enquiry.Status, a.Enquiry.RequestedAt})
+// ErrTooLong says of an arrival that its enquiry is longer than its Most.
+var ErrTooLong = errors.New("an enquiry that is too long")
+
+// encodeRecord writes what is kept of an arrival, as json.Marshal would of a Record. Of the same bytes, so that what is long is written once,
+// says are those that tell what the enquiry says: all but its ids and dates, which a vendor may change when it sends the same again.
+func encodeRecord(a *Arrival) (record, says []byte, err error) {
+	beside := Beside{clip(a.Message, maxField), clip(a.Place, maxField), clip(a.Named, maxField), clip(a.Note, maxComment)}
+	last, err := json.Marshal(&beside)
 	if err != nil {
-		return nil, fmt.Errorf("encode an enquiry: %w", err)
+		return nil, nil, fmt.Errorf("encode an enquiry: %w", err)
 	}
-	last, err := json.Marshal(struct {
-		Message string `json:"m,omitempty"`
-		Place   string `json:"w,omitempty"`
-		Named   string `json:"s,omitempty"`
-		Note    string `json:"n,omitempty"`
-	}{rec.Message, rec.Place, rec.Named, rec.Note})
+	var b bytes.Buffer
+	b.WriteString(`{"q":`)
+	before := b.Len()
+	if err := json.NewEncoder(&b).Encode(&a.Enquiry); err != nil {
+		return nil, nil, fmt.Errorf("encode an enquiry: %w", err)
+	}
+	b.Truncate(b.Len() - 1) // it ends a line
+	q := b.Bytes()[before:]
+	if a.Most > 0 && len(q) > a.Most {
+		return nil, nil, ErrTooLong
+	}
+	says = q[bytes.Index(q, saysFrom):] // within a text a quotation mark would have a backslash before it
+	if last[0] = ','; len(last) == len(`{}`) {
+		last = last[1:]
+	}
+	if b.Write(last); b.Len() <= maxRecord {
+		return b.Bytes(), says, nil
+	}
+	record, err = json.Marshal(Record{a.Enquiry.bounded(), beside})
 	if err != nil {
-		return nil, fmt.Errorf("encode an enquiry: %w", err)
+		return nil, nil, fmt.Errorf("encode an enquiry: %w", err)
 	}
-	b := append(make([]byte, 0, len(first)+len(says)+len(last)+8), `{"q":`...)
-	if string(first) != "{}" {
-		b = append(append(b, first[:len(first)-1]...), ',')
-		says = says[1:]
-	}
-	b = append(b, says...)
-	if string(last) != "{}" {
-		b = append(b, ',')
-	}
-	if b = append(b, last[1:]...); len(b) <= maxRecord {
-		return b, nil
-	}
-	rec.Enquiry = a.Enquiry.bounded()
-	if b, err = json.Marshal(rec); err != nil {
-		return nil, fmt.Errorf("encode an enquiry: %w", err)
-	}
-	return b, nil
+	return record, says, nil
 }
+
+// saysFrom is where in an Enquiry, after the braces open, its ids and dates are over.
+var saysFrom = []byte(`"customer":`)
 
 // bounded is an enquiry of which no more is kept than any customer has to say.
 func (e Enquiry) bounded() Enquiry {

@@ -260,11 +260,7 @@ func (r *Router) Prepare(ctx context.Context, rooftop string, a *Arrival) (*Prep
 	if err := f.known(a.By); err != nil {
 		return nil, err
 	}
-	says, err := a.Enquiry.says()
-	if err != nil {
-		return nil, err
-	}
-	record, err := encodeRecord(a, says)
+	record, says, err := encodeRecord(a)
 	if err != nil {
 		return nil, err
 	}

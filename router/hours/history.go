@@ -30,8 +30,7 @@ func NewHistory(first *Calendar, later ...Version) *History {
 func (h *History) Versions() []Version { return slices.Clone(h.versions) }
 
 // force is the calendar in force at an instant.
-func (h *History) force(t time.Time) *Calendar {
-	sec, _ := split(t)
+func (h *History) force(sec int64) *Calendar {
 	i := len(h.versions) - 1
 	for ; i > 0; i-- {
 		if since, _ := split(h.versions[i].Since); since <= sec {
@@ -42,7 +41,12 @@ func (h *History) force(t time.Time) *Calendar {
 }
 
 // Open says whether t is within opening; see Calendar.Open.
-func (h *History) Open(t time.Time) bool { return h.force(t).Open(t) }
+func (h *History) Open(t time.Time) bool {
+	sec, _ := split(t)
+	return h.isOpen(sec)
+}
+
+func (h *History) isOpen(at int64) bool { return h.force(at).isOpen(at) }
 
 // Between is the open time in [from, to); see Calendar.Between.
 func (h *History) Between(from, to time.Time) time.Duration { return between(h, from, to) }
@@ -60,7 +64,10 @@ func (h *History) NextClose(t time.Time) (time.Time, bool) { return nextClose(h,
 func (h *History) NextChange(t time.Time) (time.Time, bool) { return nextChange(h, t) }
 
 // ClosingOfDay is the closing of t's business day by the version in force at t, also where it is edited later that day; see Calendar.ClosingOfDay.
-func (h *History) ClosingOfDay(t time.Time) time.Time { return h.force(t).ClosingOfDay(t) }
+func (h *History) ClosingOfDay(t time.Time) time.Time {
+	sec, _ := split(t)
+	return h.force(sec).ClosingOfDay(t)
+}
 
 // A stretch is the time [start, end) in which a calendar is in force.
 type stretch struct {

@@ -18,6 +18,7 @@ const (
 
 // A timeline is open and closed by turns. The arithmetic of this file is written once, for a Calendar and for a History.
 type timeline interface {
+	isOpen(at int64) bool
 	// pieces are stretches of opening in the order of their beginnings, among them all that reach beyond from. They may overlap or adjoin,
 	// may have ended before from, may reach out of [begin, never), and one that holds from may lack what lies before it.
 	pieces(from int64) iter.Seq2[int64, int64]
@@ -48,13 +49,6 @@ func intervals(t timeline, from int64) iter.Seq2[int64, int64] {
 	}
 }
 
-func isOpen(t timeline, at int64) bool {
-	for start := range intervals(t, at) {
-		return start <= at
-	}
-	return false
-}
-
 func between(t timeline, from, to time.Time) time.Duration {
 	if !from.Before(to) {
 		return 0
@@ -67,10 +61,10 @@ func between(t timeline, from, to time.Time) time.Duration {
 	}
 	open := time.Duration(met) * time.Second
 	// A second is open as a whole or not at all.
-	if aNanos > 0 && isOpen(t, a) {
+	if aNanos > 0 && t.isOpen(a) {
 		open -= aNanos
 	}
-	if bNanos > 0 && isOpen(t, b) {
+	if bNanos > 0 && t.isOpen(b) {
 		open += bNanos
 	}
 	return open
@@ -84,7 +78,7 @@ func add(t timeline, from time.Time, d time.Duration) (time.Time, bool) {
 	// Counted from the beginning of from's second; what is closed of it counts for nothing.
 	seconds := int64(d / time.Second)
 	rest := d % time.Second
-	if nanos > 0 && isOpen(t, a) {
+	if nanos > 0 && t.isOpen(a) {
 		rest += nanos
 	}
 	for ; rest > 0; rest -= time.Second {

@@ -78,7 +78,7 @@ func (d *delivery) readApart(ctx context.Context) (r *Reading, fault string, err
 	d.apart = &answer
 	r = &Reading{Kind: answer.Mail.Kind, Diagnostics: answer.Mail.Diagnostics, Mail: answer.Mail}
 	for i := range answer.Mail.Prospects {
-		r.Leads = append(r.Leads, enquiry(&answer.Mail.Prospects[i], Locale{}))
+		r.Leads = append(r.Leads, enquiry(&answer.Mail.Prospects[i], d.locale()))
 	}
 	return r, "", nil
 }

@@ -61,7 +61,7 @@ func BenchmarkArrival(b *testing.B) {
 			cfg: cfg, feed: Feed{Store: f.ID}, token: tokenOf(raw),
 			msg: Message{Place: Place{Mailbox: "leads-0", UIDValidity: 1700000000, UID: 4711}, Arrived: now.Add(-time.Hour), Raw: raw},
 		}
-		reading := Read(raw, mail.Options{}, Locale{})
+		reading := Read(raw, mail.Options{}, cfg.Stores[f.ID].Locale)
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

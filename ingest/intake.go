@@ -364,12 +364,15 @@ func (d *delivery) read(ctx context.Context) (r *Reading, fault string, err erro
 	}()
 	switch {
 	case d.file != nil:
-		return ReadFile(d.msg.Raw, d.cfg.Options, Locale{}), "", nil
+		return ReadFile(d.msg.Raw, d.cfg.Options, d.locale()), "", nil
 	case d.msg.Apart && d.cfg.Apart != nil:
 		return d.readApart(ctx)
 	}
-	return Read(d.msg.Raw, d.cfg.Options, Locale{}), "", nil
+	return Read(d.msg.Raw, d.cfg.Options, d.locale()), "", nil
 }
+
+// locale is what the message is read with: of the store that it most likely is for.
+func (d *delivery) locale() Locale { return d.cfg.Stores[d.feed.Store].Locale }
 
 // panicked tells of a panic in whoever calls it deferred. The value of a panic may quote the message, so only where it happened is told.
 func (d *delivery) panicked() (fault string) {
@@ -431,7 +434,7 @@ func (d *delivery) arrival(r *Reading, n int) (store string, a *router.Arrival, 
 	}
 	rules := d.cfg.Stores[store]
 	a = &router.Arrival{
-		Token: fmt.Sprintf("%s/%d", d.token, n), Place: d.place, Channel: channel(r.Mail.Channel), Source: source(r.Mail, &e),
+		Token: tokenOfLead(d.token, n), Place: d.place, Channel: channel(r.Mail.Channel), Source: source(r.Mail, &e),
 		Desk: rules.desk(r.Mail, &e), At: d.msg.Arrived, Enquiry: e, Message: r.Mail.Header.MessageID,
 		Named: named(&r.Mail.Prospects[n].Vendor),
 	}
@@ -474,7 +477,10 @@ func (d *delivery) lead(r *Reading, n int) (store string, e router.Enquiry, ok b
 	if !ok {
 		return "", router.Enquiry{}, false
 	}
-	return store, enquiry(&r.Mail.Prospects[n], d.cfg.Stores[store].Locale), true
+	if l := d.cfg.Stores[store].Locale; l != d.locale() {
+		return store, enquiry(&r.Mail.Prospects[n], l), true
+	}
+	return store, r.Leads[n], true
 }
 
 func (d *delivery) fateOf(t router.Taken) Fate {

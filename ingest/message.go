@@ -5,7 +5,7 @@ package ingest
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -35,7 +35,9 @@ type Place struct {
 }
 
 // String is how a place is shown to people, and kept.
-func (p Place) String() string { return fmt.Sprintf("%s/%d/%d", p.Mailbox, p.UIDValidity, p.UID) }
+func (p Place) String() string {
+	return p.Mailbox + "/" + strconv.FormatUint(uint64(p.UIDValidity), 10) + "/" + strconv.FormatUint(uint64(p.UID), 10)
+}
 
 // Message is one mail as delivered.
 type Message struct {

@@ -105,7 +105,7 @@ func (i *Intake) giveFree(ctx context.Context, store, id, by, actor string) (*Re
 	}
 	lead := ""
 	if d.release.part >= 0 {
-		lead = fmt.Sprintf("%s/%d", d.token, d.release.part)
+		lead = tokenOfLead(d.token, d.release.part)
 	}
 	if err := i.business.BeginRelease(ctx, store, id, lead, by); err != nil {
 		return nil, err
@@ -175,6 +175,9 @@ func tokenOf(raw []byte) string {
 	return hex.EncodeToString(digest[:])
 }
 
+// tokenOfLead is the identity of one lead of a message.
+func tokenOfLead(token string, n int) string { return token + "/" + strconv.Itoa(n) }
+
 // mostParts is how many leads of a message are looked through for the one that is held.
 const mostParts = 1000
 
@@ -184,7 +187,7 @@ func (i *Intake) identify(ctx context.Context, store, id string, raw []byte) (pa
 	for part = -1; part < mostParts; part++ {
 		t := token
 		if part >= 0 {
-			t = fmt.Sprintf("%s/%d", token, part)
+			t = tokenOfLead(token, part)
 		}
 		held, err := i.business.HeldID(ctx, store, t)
 		if err != nil {

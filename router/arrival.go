@@ -1,8 +1,9 @@
 package router
 
 import (
-	"strings"
+	"bytes"
 	"time"
+	"unicode"
 )
 
 // Channel is how a lead came.
@@ -68,30 +69,27 @@ const (
 
 // Slug turns a name into a source: at most 40 of [a-z0-9-], or "unknown".
 func Slug(name string) string {
-	var b strings.Builder
+	const most = 40
+	b := make([]byte, 0, most+1)
 	dash := false
-	for _, r := range strings.ToLower(name) {
-		switch {
+	for _, r := range name {
+		switch r = unicode.ToLower(r); {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			if dash && b.Len() > 0 {
-				b.WriteByte('-')
+			if dash && len(b) > 0 {
+				b = append(b, '-')
 			}
 			dash = false
-			b.WriteRune(r)
+			b = append(b, byte(r))
 		default:
 			dash = true
 		}
-		if b.Len() >= 40 {
+		if len(b) >= most {
 			break
 		}
 	}
-	s := b.String()
-	if len(s) > 40 {
-		s = s[:40]
-	}
-	s = strings.Trim(s, "-")
-	if s == "" {
+	b = bytes.TrimSuffix(b[:min(len(b), most)], []byte("-"))
+	if len(b) == 0 {
 		return "unknown"
 	}
-	return s
+	return string(b)
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
 	"golang.org/x/text/unicode/norm"
@@ -51,13 +52,13 @@ func NormalEmail(s string) string {
 
 // normalName is a name as it is compared: without accents, case, or anything but letters and digits.
 func normalName(s string) string {
-	var b strings.Builder
+	b := make([]byte, 0, 64)
 	for _, r := range norm.NFD.String(strings.ToLower(s)) {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			b.WriteRune(r)
+			b = utf8.AppendRune(b, r)
 		}
 	}
-	switch n := b.String(); n {
+	switch n := string(b); n {
 	case "unknown", "na", "none", "null", "nn", "nameunknown", "notprovided", "anonymous":
 		return ""
 	default:

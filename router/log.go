@@ -2,7 +2,6 @@ package router
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -474,7 +473,7 @@ func (f *Rooftop) observe(counts map[string]int64, hist, label string, d time.Du
 func (f *Rooftop) bucket(d time.Duration) string {
 	for _, b := range f.Routing.Buckets {
 		if d.Seconds() <= b {
-			return fmt.Sprintf("%g", b)
+			return strconv.FormatFloat(b, 'g', -1, 64)
 		}
 	}
 	return "+Inf"

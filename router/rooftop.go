@@ -228,17 +228,6 @@ func (f *Rooftop) Following(past []hours.Version, now time.Time) *Rooftop {
 	return &g
 }
 
-// scheduled says whether s is on by schedule.
-func (f *Rooftop) scheduled(s Salesperson, now time.Time) bool {
-	switch {
-	case s.Schedule != nil:
-		return s.Schedule.Open(now)
-	case f.Hours != nil:
-		return f.Hours.Open(now)
-	}
-	return true
-}
-
 // open is the open time between two instants.
 func (f *Rooftop) open(from, to time.Time) time.Duration {
 	if to.Before(from) {

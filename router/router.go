@@ -200,9 +200,13 @@ func (r *Router) Now() time.Time { return r.store.Now() }
 
 // Floor candidates as configuration and schedule have them.
 func (f *Rooftop) candidates(now time.Time) []Candidate {
+	open := f.Hours == nil || f.Hours.Open(now)
 	all := make([]Candidate, len(f.Roster))
 	for i, s := range f.Roster {
-		all[i] = Candidate{ID: s.ID, On: f.scheduled(s, now), Weight: max(1, s.Weight), Cap: s.MaxUntouched}
+		all[i] = Candidate{ID: s.ID, On: open, Weight: max(1, s.Weight), Cap: s.MaxUntouched}
+		if s.Schedule != nil {
+			all[i].On = s.Schedule.Open(now)
+		}
 	}
 	return all
 }

@@ -287,15 +287,16 @@ func (r *Router) Prepare(ctx context.Context, rooftop string, a *Arrival) (*Prep
 		Channel: a.Channel, Source: a.Source, Desk: desk, By: a.By, Actor: a.Actor,
 		Known: f.Sources.Known, MaxSources: f.Sources.Max,
 		Floor: f.candidates(now), CatchUp: f.Routing.CatchUpMax, Holder: f.Holder(),
-		Record: record, Due: f.Due(at, a.Source), Timers: f.timers(at, now, a.Source), Waited: now.Sub(at).Seconds(), Bucket: f.bucket(now.Sub(at)),
+		Record: record, Timers: f.timers(at, now, a.Source), Waited: now.Sub(at).Seconds(), Bucket: f.bucket(now.Sub(at)),
 		Windows: f.Duplicates, AfterHours: f.Hours != nil && !f.Hours.Open(at), History: a.History, Written: a.Written,
 	}
 	if t.Written.IsZero() {
 		t.Written = at
 	}
 	if a.History {
-		t.Due, t.Timers = time.Time{}, Timers{}
+		t.Timers = Timers{}
 	}
+	t.Due = t.Timers.Due
 	for _, m := range f.Managers {
 		t.Managers = append(t.Managers, m.ID)
 	}

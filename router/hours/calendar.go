@@ -121,7 +121,7 @@ func (c *Calendar) on(day int64) []Span {
 // Open says whether t is within opening. The instant of opening is, that of closing is not.
 func (c *Calendar) Open(t time.Time) bool {
 	sec, _ := split(t)
-	return c.isOpen(sec)
+	return c.until(sec) > sec
 }
 
 // Between is the open time in [from, to), to the nanosecond; 0 where to is not after from. Beyond what a Duration holds (292 years) it is the longest Duration.
@@ -167,17 +167,17 @@ func (c *Calendar) interval(z *zone, day int64, s Span) (start, end int64) {
 	return z.first(midnight + int64(s.open)*60), z.last(midnight + int64(s.close)*60)
 }
 
-// isOpen looks at the days around: a span ends within two days of the midnight that it counts from, and no clock on the wall is maxOffset off UTC.
-func (c *Calendar) isOpen(at int64) bool {
+// until looks at the days around: a span ends within two days of the midnight that it counts from, and no clock on the wall is maxOffset off UTC.
+func (c *Calendar) until(at int64) int64 {
 	z := zone{loc: c.loc}
 	for day := floorDiv(at-maxOffset, daySeconds) - 1; day <= floorDiv(at+maxOffset, daySeconds); day++ {
 		for _, s := range c.on(day) {
-			if start, end := c.interval(&z, day, s); start <= at && at < min(end, never) {
-				return true
+			if start, end := c.interval(&z, day, s); start <= at && at < end {
+				return min(end, never)
 			}
 		}
 	}
-	return false
+	return at
 }
 
 // pieces goes from day to day, but leaps where the week is the same all through: wholly closed or wholly open.

@@ -29,24 +29,32 @@ func NewHistory(first *Calendar, later ...Version) *History {
 // Versions are the calendars of h, oldest first. The first holds for all time before the second, whatever its instant; the last is in force from then on.
 func (h *History) Versions() []Version { return slices.Clone(h.versions) }
 
-// force is the calendar in force at an instant.
-func (h *History) force(sec int64) *Calendar {
+// force is which version is in force at an instant.
+func (h *History) force(at int64) int {
 	i := len(h.versions) - 1
 	for ; i > 0; i-- {
-		if since, _ := split(h.versions[i].Since); since <= sec {
+		if since, _ := split(h.versions[i].Since); since <= at {
 			break
 		}
 	}
-	return h.versions[i].Calendar
+	return i
 }
 
 // Open says whether t is within opening; see Calendar.Open.
 func (h *History) Open(t time.Time) bool {
 	sec, _ := split(t)
-	return h.isOpen(sec)
+	return h.until(sec) > sec
 }
 
-func (h *History) isOpen(at int64) bool { return h.force(at).isOpen(at) }
+func (h *History) until(at int64) int64 {
+	i := h.force(at)
+	end := h.versions[i].Calendar.until(at)
+	if i+1 < len(h.versions) {
+		next, _ := split(h.versions[i+1].Since)
+		end = min(end, next)
+	}
+	return end
+}
 
 // Between is the open time in [from, to); see Calendar.Between.
 func (h *History) Between(from, to time.Time) time.Duration { return between(h, from, to) }
@@ -66,7 +74,7 @@ func (h *History) NextChange(t time.Time) (time.Time, bool) { return nextChange(
 // ClosingOfDay is the closing of t's business day by the version in force at t, also where it is edited later that day; see Calendar.ClosingOfDay.
 func (h *History) ClosingOfDay(t time.Time) time.Time {
 	sec, _ := split(t)
-	return h.force(sec).ClosingOfDay(t)
+	return h.versions[h.force(sec)].Calendar.ClosingOfDay(t)
 }
 
 // A stretch is the time [start, end) in which a calendar is in force.

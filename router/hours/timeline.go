@@ -18,7 +18,8 @@ const (
 
 // A timeline is open and closed by turns. The arithmetic of this file is written once, for a Calendar and for a History.
 type timeline interface {
-	isOpen(at int64) bool
+	// until is up to when it is open at least, from an instant on: that instant where it is closed.
+	until(at int64) int64
 	// pieces are stretches of opening in the order of their beginnings, among them all that reach beyond from. They may overlap or adjoin,
 	// may have ended before from, may reach out of [begin, never), and one that holds from may lack what lies before it.
 	pieces(from int64) iter.Seq2[int64, int64]
@@ -61,10 +62,10 @@ func between(t timeline, from, to time.Time) time.Duration {
 	}
 	open := time.Duration(met) * time.Second
 	// A second is open as a whole or not at all.
-	if aNanos > 0 && t.isOpen(a) {
+	if aNanos > 0 && t.until(a) > a {
 		open -= aNanos
 	}
-	if bNanos > 0 && t.isOpen(b) {
+	if bNanos > 0 && t.until(b) > b {
 		open += bNanos
 	}
 	return open
@@ -78,15 +79,19 @@ func add(t timeline, from time.Time, d time.Duration) (time.Time, bool) {
 	// Counted from the beginning of from's second; what is closed of it counts for nothing.
 	seconds := int64(d / time.Second)
 	rest := d % time.Second
-	if nanos > 0 && t.isOpen(a) {
+	open := t.until(a) - a
+	if open > 0 {
 		rest += nanos
 	}
 	for ; rest > 0; rest -= time.Second {
 		seconds++
 	}
-	at, met := t.run(a, never, seconds)
-	if met < seconds {
-		return time.Time{}, false
+	at := a + seconds
+	if seconds > open {
+		var met int64
+		if at, met = t.run(a, never, seconds); met < seconds {
+			return time.Time{}, false
+		}
 	}
 	return instant(at, from).Add(rest), true
 }

@@ -91,7 +91,7 @@ func nobodysEmail(e string) bool {
 		return true
 	}
 	for _, d := range relayDomains {
-		if domain == d || strings.HasSuffix(domain, "."+d) {
+		if sub, ok := strings.CutSuffix(domain, d); ok && (sub == "" || strings.HasSuffix(sub, ".")) {
 			return true
 		}
 	}
@@ -251,6 +251,6 @@ func (h Hasher) IDPrint(e *Enquiry) string {
 func (h Hasher) ContentPrint(says []byte) string {
 	m := h.macs.Get().(*mac)
 	defer h.macs.Put(m)
-	m.text = append(append(append(m.text[:0], "content\x00{"...), says...), 0)
+	m.text = append(append(append(m.text[:0], "content\x00{"+saysFrom...), says...), 0)
 	return short(m.sum())
 }

@@ -36,7 +36,7 @@ const (
 var ErrTooLong = errors.New("an enquiry that is too long")
 
 // encodeRecord writes what is kept of an arrival, as json.Marshal would of a Record. Of the same bytes, so that what is long is written once,
-// says are those that tell what the enquiry says: all but its ids and dates, which a vendor may change when it sends the same again.
+// says are those from saysFrom on: all but its ids and dates, which a vendor may change when it sends the same again.
 func encodeRecord(a *Arrival) (record, says []byte, err error) {
 	beside := Beside{clip(a.Message, maxField), clip(a.Place, maxField), clip(a.Named, maxField), clip(a.Note, maxComment)}
 	last, err := json.Marshal(&beside)
@@ -54,7 +54,7 @@ func encodeRecord(a *Arrival) (record, says []byte, err error) {
 	if a.Most > 0 && len(q) > a.Most {
 		return nil, nil, ErrTooLong
 	}
-	says = q[bytes.Index(q, saysFrom):] // within a text a quotation mark would have a backslash before it
+	_, says, _ = bytes.Cut(q, []byte(saysFrom)) // within a text a quotation mark would have a backslash before it
 	if last[0] = ','; len(last) == len(`{}`) {
 		last = last[1:]
 	}
@@ -68,8 +68,8 @@ func encodeRecord(a *Arrival) (record, says []byte, err error) {
 	return record, says, nil
 }
 
-// saysFrom is where in an Enquiry, after the braces open, its ids and dates are over.
-var saysFrom = []byte(`"customer":`)
+// saysFrom is where the ids and dates of an Enquiry are over.
+const saysFrom = `"customer":`
 
 // bounded is an enquiry of which no more is kept than any customer has to say.
 func (e Enquiry) bounded() Enquiry {

@@ -2,6 +2,7 @@ package router
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 )
 
@@ -32,8 +33,23 @@ func TestRecordIsPutTogether(t *testing.T) {
 		if want, err = json.Marshal(&a.Enquiry); err != nil {
 			t.Fatal(err)
 		}
-		if string(says) != string(want[1:]) {
-			t.Errorf("%s: says\n%s, want\n%s", name, says, want[1:])
+		if got := "{" + saysFrom + string(says); got != string(want) {
+			t.Errorf("%s: says\n%s, want\n%s", name, got, want)
+		}
+	}
+}
+
+// The bound of an enquiry is on its own JSON, whatever is kept beside it.
+func TestMost(t *testing.T) {
+	a := &Arrival{Message: "m@example", Enquiry: Enquiry{Customer: Customer{Comments: "Is it there?"}}}
+	b, err := json.Marshal(&a.Enquiry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for most, want := range map[int]error{0: nil, len(b): nil, len(b) - 1: ErrTooLong} {
+		a.Most = most
+		if _, _, err := encodeRecord(a); !errors.Is(err, want) {
+			t.Errorf("%d bytes of at most %d: %v, want %v", len(b), most, err, want)
 		}
 	}
 }

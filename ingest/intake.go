@@ -144,77 +144,50 @@ const (
 
 // Handle decides one message.
 func (i *Intake) Handle(ctx context.Context, m Message) (Fate, error) {
-	o := i.HandleAll(ctx, []Message{m})[0]
+	b := i.Open(ctx, []Message{m})
+	defer b.Close()
+	o := b.Decide(ctx)[0]
 	return o.Fate, o.Err
 }
 
 const (
-	// mostAhead is how many messages are read at most before those before them are decided, and so what is held of them in memory.
-	mostAhead = 64
+	// mostAhead is how many messages of a batch are read at most before those before them are decided, and so what is held of them in memory.
+	mostAhead = 2 * mostTogether
 	// mostTogether is how many leads are taken in one call.
 	mostTogether = 64
-	// callFor is how long a call of HandleAll begins with further messages.
-	callFor = time.Second
 )
 
-// HandleAll decides messages in order. While some are decided those after them are read; what holds one lead and nothing else is taken
-// together with the next, as far as they are for one store.
-func (i *Intake) HandleAll(ctx context.Context, ms []Message) []Outcome {
-	began, cfg := time.Now(), i.cfg.Load()
-	all := make([]delivery, len(ms))
-	for n, m := range ms {
-		all[n] = delivery{Intake: i, cfg: cfg, msg: m, place: m.Place.String(), opened: make(chan struct{})}
-		var ok bool
-		if all[n].feed, ok = cfg.Mailboxes[m.Place.Mailbox]; !ok {
-			all[n].err = fmt.Errorf("mailbox %q is not configured", m.Place.Mailbox)
-		}
-	}
-	ahead, stop := openAll(ctx, all)
-	defer stop()
-	out := make([]Outcome, 0, len(ms))
-	var run []*delivery
-	flush := func() {
-		out = i.takeAll(ctx, run, out)
-		run = run[:0]
-	}
-	for n := range all {
-		d := &all[n]
-		select {
-		case <-d.opened:
-		default:
-			flush() // meanwhile it is read
-			<-d.opened
-		}
-		<-ahead
-		if d.ready == nil || len(run) == mostTogether || len(run) > 0 && run[0].store != d.store {
-			flush()
-		}
-		if n := len(out); n > 0 && (out[n-1].Err != nil && !errors.Is(out[n-1].Err, ErrLater) || time.Since(began) > callFor) {
-			return out
-		}
-		if d.ready == nil {
-			out = append(out, d.outcome(d.finish(ctx)))
-			all[n] = delivery{}
-			continue
-		}
-		run = append(run, d)
-	}
-	flush()
-	return out
+// batch implements Batch: while some messages are decided those after them are read, in their order, on all processors but the one that
+// the decisions need.
+type batch struct {
+	*Intake
+	all  []delivery    // but those that are decided
+	room chan struct{} // each message that is read takes a place in it until it is decided
+	stop context.CancelFunc
+	work sync.WaitGroup
 }
 
-// openAll opens messages, on all processors and in their order, as long as the returned channel has room: each takes a place in it. Those
-// that are to be read apart are left.
-func openAll(ctx context.Context, all []delivery) (ahead <-chan struct{}, stop func()) {
-	room, over := make(chan struct{}, mostAhead), make(chan struct{})
+// Open implements Handler.
+func (i *Intake) Open(ctx context.Context, ms []Message) Batch {
+	cfg := i.cfg.Load()
+	b := &batch{Intake: i, all: make([]delivery, len(ms)), room: make(chan struct{}, mostAhead)}
+	ctx, b.stop = context.WithCancel(ctx)
+	for n, m := range ms {
+		d := &b.all[n]
+		*d = delivery{Intake: i, cfg: cfg, msg: m, place: m.Place.String(), opened: make(chan struct{})}
+		var ok bool
+		if d.feed, ok = cfg.Mailboxes[m.Place.Mailbox]; !ok {
+			d.err = fmt.Errorf("mailbox %q is not configured", m.Place.Mailbox)
+		}
+	}
+	all := b.all
 	var next atomic.Int64
-	var readers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(all)) {
-		readers.Go(func() {
+	for range min(max(1, runtime.GOMAXPROCS(0)-1), len(all)) {
+		b.work.Go(func() {
 			for {
 				select {
-				case room <- struct{}{}:
-				case <-over:
+				case b.room <- struct{}{}:
+				case <-ctx.Done():
 					return
 				}
 				n := int(next.Add(1)) - 1
@@ -228,31 +201,56 @@ func openAll(ctx context.Context, all []delivery) (ahead <-chan struct{}, stop f
 			}
 		})
 	}
-	return room, func() {
-		close(over)
-		readers.Wait()
-	}
+	return b
 }
 
-// takeAll takes the leads of messages that hold one each.
-func (i *Intake) takeAll(ctx context.Context, run []*delivery, out []Outcome) []Outcome {
-	if len(run) == 0 {
-		return out
+// Close implements Batch.
+func (b *batch) Close() {
+	b.stop()
+	b.work.Wait()
+}
+
+// Decide implements Batch. What holds one lead and nothing else is taken together with the next, as far as they are for one store.
+func (b *batch) Decide(ctx context.Context) []Outcome {
+	all := b.all[:min(len(b.all), mostTogether)]
+	<-all[len(all)-1].opened // woken once
+	var run []*delivery
+	for n := range all {
+		d := &all[n]
+		<-d.opened
+		if d.ready == nil || n > 0 && d.store != run[0].store {
+			break
+		}
+		run = append(run, d)
 	}
+	var out []Outcome
+	if len(run) > 0 {
+		out = b.takeAll(ctx, run)
+	} else {
+		d := &b.all[0]
+		out = []Outcome{d.outcome(d.finish(ctx))}
+	}
+	for n := range out {
+		b.all[n] = delivery{}
+		<-b.room
+	}
+	b.all = b.all[len(out):]
+	return out
+}
+
+// takeAll takes the leads of messages that hold one each, up to the first that fails.
+func (i *Intake) takeAll(ctx context.Context, run []*delivery) (out []Outcome) {
 	ready := make([]*router.Prepared, len(run))
 	for n, d := range run {
 		ready[n] = d.ready
 	}
-	first := len(out)
 	for n, a := range i.business.TakeAll(ctx, ready) {
 		d := run[n]
+		fate, err := d.took(ctx, d.store, 0, a.Taken, a.Err)
+		if out = append(out, d.outcome(fate, err)); err != nil {
+			break
+		}
 		d.repaired()
-		out = append(out, d.outcome(d.took(ctx, d.store, 0, a.Taken, a.Err)))
-		*d = delivery{}
-	}
-	// A failure that went on to the end is no more than one: what came after it is handed over again at once.
-	for n := len(out); n > first+1 && out[n-1].Err != nil && out[n-2].Err != nil; n-- {
-		out = out[:n-1]
 	}
 	return out
 }

@@ -66,8 +66,17 @@ type Outcome struct {
 	Err  error
 }
 
-// A Handler decides messages of one mailbox in order and returns only when the decisions are stored. It gives an outcome for each that it
-// came to, at least for the first: where one fails, or a second has passed, it leaves those after it to another call.
+// A Handler decides messages of one mailbox.
 type Handler interface {
-	HandleAll(ctx context.Context, all []Message) []Outcome
+	// Open begins to read messages, beside whatever else is done and no further ahead of their decisions than memory allows.
+	Open(ctx context.Context, all []Message) Batch
+}
+
+// A Batch are messages on their way to their decisions.
+type Batch interface {
+	// Decide decides messages in order, some in each call, and returns only when the decisions are stored. It gives an outcome for each that
+	// it came to, at least for the first of those that are left; of these only the last may have failed.
+	Decide(ctx context.Context) []Outcome
+	// Close leaves what was not decided. It may be called again.
+	Close()
 }

@@ -81,26 +81,31 @@ func together(t *testing.T, lose func(call int) int) *poisoned {
 		Stores:    map[string]ingest.Rules{"ford": {}, "honda": {}}, Keep: time.Hour,
 	}, h, slog.New(slog.NewTextHandler(&h.log, nil)))
 	all, want := h.mailbox(270)
-	var fates []ingest.Fate
+	fates := make([]ingest.Fate, len(all))
 	failed := 0
 	for len(all) > 0 {
-		out := in.HandleAll(t.Context(), all)
-		if len(out) == 0 || len(out) > len(all) {
-			t.Fatalf("%d outcomes of %d messages", len(out), len(all))
-		}
+		b := in.Open(t.Context(), all)
 		var again []ingest.Message
-		for i, o := range out {
-			if o.Err != nil {
-				if i != len(out)-1 {
-					t.Fatalf("outcome %d of %d = %v, want no failure before the last", i, len(out), o.Err)
-				}
-				failed++
-				again = append(again, all[i])
-				continue
+		for len(all) > 0 {
+			out := b.Decide(t.Context())
+			if len(out) == 0 || len(out) > len(all) {
+				t.Fatalf("%d outcomes of %d messages", len(out), len(all))
 			}
-			fates = append(fates, o.Fate)
+			for i, o := range out {
+				if o.Err != nil {
+					if i != len(out)-1 {
+						t.Fatalf("outcome %d of %d = %v, want no failure before the last", i, len(out), o.Err)
+					}
+					failed++
+					again = append(again, all[i])
+					continue
+				}
+				fates[all[i].Place.UID-1] = o.Fate
+			}
+			all = all[len(out):]
 		}
-		all = append(again, all[len(out):]...)
+		b.Close()
+		all = again
 	}
 	if diff := slices.Compare(fates, want); diff != 0 {
 		t.Errorf("fates = %v,\nwant %v", fates, want)
@@ -151,6 +156,17 @@ func TestAnswersLostTogether(t *testing.T) {
 	})
 }
 
+// decideAll decides messages that are read once.
+func decideAll(t *testing.T, in *ingest.Intake, all []ingest.Message) (out []ingest.Outcome) {
+	t.Helper()
+	b := in.Open(t.Context(), all)
+	defer b.Close()
+	for len(out) < len(all) {
+		out = append(out, b.Decide(t.Context())...)
+	}
+	return out
+}
+
 // A place that is asked about again keeps its fate where the store forgot nothing.
 func TestTogetherAgain(t *testing.T) {
 	h := newHouse(t, nil)
@@ -162,11 +178,11 @@ func TestTogetherAgain(t *testing.T) {
 			Raw: []byte(adfMail(i, "", prospect(fmt.Sprint(i), fmt.Sprintf("jo%d@example.net", i), "A"))),
 		})
 	}
-	h.HandleAll(t.Context(), all[:10])
+	decideAll(t, h.Intake, all[:10])
 	for i := range all {
 		all[i].Was = ingest.FateTouch
 	}
-	for i, o := range h.HandleAll(t.Context(), all) {
+	for i, o := range decideAll(t, h.Intake, all) {
 		fate := ingest.FateTouch
 		if i >= 10 {
 			fate = ingest.FateLead // made anew

@@ -55,8 +55,10 @@ func BenchmarkCatchUp(b *testing.B) {
 // counter decides at once and keeps nothing.
 type counter struct{}
 
-func (counter) HandleAll(_ context.Context, all []ingest.Message) []ingest.Outcome {
-	return slices.Repeat([]ingest.Outcome{{Fate: ingest.FateLead}}, len(all))
+func (counter) Open(_ context.Context, all []ingest.Message) ingest.Batch {
+	return mailtest.Batch(all, func(_ context.Context, left []ingest.Message) []ingest.Outcome {
+		return slices.Repeat([]ingest.Outcome{{Fate: ingest.FateLead}}, len(left))
+	})
 }
 
 // used is what the process holds, in bytes of heap and stacks, and its goroutines.

@@ -119,36 +119,57 @@ func (k *keeper) weigh(ctx context.Context, s *session, uids []uint32, metas map
 	return k.work(ctx, s, todo, metas)
 }
 
-// work has messages read and decided in batches, the next of which is fetched while one is decided.
+// work has messages read and decided in batches. While one is decided the next is fetched, and read.
 func (k *keeper) work(ctx context.Context, s *session, todo []meta, metas map[uint32]meta) error {
-	var batch []meta
-	var bytes int64
+	var cur, next *batch
 	var ahead *fetching
+	fetch := func(held int64) {
+		part, size := k.part(todo)
+		if len(part) > 0 && (held == 0 || held+size <= batchBytes) && !s.outlived() {
+			ahead, todo = k.fetch(ctx, s, part, size), todo[len(part):]
+		}
+	}
+	open := func() { next, ahead = k.open(ctx, s, ahead, cur, metas), nil }
+	defer func() {
+		if next != nil {
+			k.leave(ctx, next, nil)
+		}
+	}()
 	for {
-		if ahead == nil {
-			if batch, bytes = k.batch(todo); len(batch) == 0 {
+		if cur = next; cur == nil {
+			if len(todo) == 0 {
 				return nil
 			}
-			if s.outlived() {
+			if fetch(0); ahead == nil {
 				return errRenew
 			}
-			ahead = k.fetch(ctx, s, batch)
+			open()
+			cur = next
 		}
-		bodies, err := k.read(ctx, s, ahead)
-		slices.SortFunc(bodies, func(a, b body) int { return cmp.Compare(a.uid, b.uid) })
-		todo, ahead = todo[len(batch):], nil
-		if next, size := k.batch(todo); err == nil && len(next) > 0 && bytes+size <= batchBytes && !s.outlived() {
-			ahead, batch, bytes = k.fetch(ctx, s, next), next, size
+		next = nil
+		if cur.err == nil {
+			fetch(cur.bytes)
 		}
 		// What came whole before a connection broke is whole: it is decided all the same.
-		settled, herr := k.handle(ctx, bodies, metas)
-		broken := ahead.wait() != nil // the next read tells
+		settled, err := k.handle(ctx, cur, metas, func() {
+			if ahead.there() {
+				open()
+			}
+		})
 		switch {
-		case herr != nil:
-			return herr
+		case ahead == nil:
+		case err != nil:
+			<-ahead.done // the session is in use until then
+		default:
+			open()
+		}
+		k.leave(ctx, cur, next)
+		switch {
 		case err != nil:
 			return err
-		case broken:
+		case cur.err != nil:
+			return cur.err
+		case next != nil && next.err != nil:
 			continue
 		}
 		if err := k.after(ctx, s, settled); err != nil {
@@ -157,8 +178,8 @@ func (k *keeper) work(ctx context.Context, s *session, todo []meta, metas map[ui
 	}
 }
 
-// batch is the beginning of what is to be read, as much as is read at once.
-func (k *keeper) batch(todo []meta) (batch []meta, bytes int64) {
+// part is the beginning of what is to be read, as much as is read at once.
+func (k *keeper) part(todo []meta) (part []meta, bytes int64) {
 	n := 0
 	for n < len(todo) && n < k.batchCount() {
 		size := k.expected(todo[n])
@@ -192,6 +213,7 @@ func (k *keeper) expected(m meta) int64 {
 
 // A fetching is a batch on its way. The session is its own until it is done.
 type fetching struct {
+	bytes        int64 // expected
 	whole, heads []uint32
 	done         chan struct{}
 	bodies       []body
@@ -200,10 +222,10 @@ type fetching struct {
 }
 
 // fetch begins to fetch a batch.
-func (k *keeper) fetch(ctx context.Context, s *session, batch []meta) *fetching {
-	f := &fetching{done: make(chan struct{})}
+func (k *keeper) fetch(ctx context.Context, s *session, part []meta, bytes int64) *fetching {
+	f := &fetching{bytes: bytes, done: make(chan struct{})}
 	var size int64
-	for _, m := range batch {
+	for _, m := range part {
 		if k.head(m) {
 			f.heads = append(f.heads, m.uid)
 		} else {
@@ -232,13 +254,17 @@ func (k *keeper) fetch(ctx context.Context, s *session, batch []meta) *fetching 
 	return f
 }
 
-// wait returns when the batch is there, or as much of it as came; at once where there is none.
-func (f *fetching) wait() error {
+// there says whether all of it came that will.
+func (f *fetching) there() bool {
 	if f == nil {
-		return nil
+		return false
 	}
-	<-f.done
-	return f.err
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // read gives the messages of a batch. Those that were asked for and did not come are asked for again, then alone, then by sequence number;
@@ -259,10 +285,10 @@ func (k *keeper) read(ctx context.Context, s *session, f *fetching) ([]body, err
 		add(bs, asked)
 		return k.blame(ctx, err, lacking(asked, got))
 	}
-	err := f.wait()
+	<-f.done
 	add(f.bodies, slices.Concat(f.whole, f.heads))
-	if err != nil {
-		return bodies, k.blame(ctx, err, lacking(f.asked, got))
+	if f.err != nil {
+		return bodies, k.blame(ctx, f.err, lacking(f.asked, got))
 	}
 	for _, part := range []struct {
 		uids []uint32
@@ -343,81 +369,99 @@ func lacking(uids []uint32, got map[uint32]bool) []uint32 {
 	return slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool { return got[uid] })
 }
 
-// handle has the messages decided and settled, and gives the UIDs that may be put where they belong, with
-// their fates.
-func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]meta) (done []Entry, err error) {
-	var open []Entry
-	began := time.Now()
-	flush := func() error {
-		batch := open
-		open, began = nil, time.Now()
-		return k.settle(ctx, batch, metas)
-	}
-	var hand []uint32
-	for _, b := range bodies {
-		if p, ok := k.book.places[b.uid]; !ok || p.doubt {
-			hand = append(hand, b.uid)
+// A batch are messages that were fetched together.
+type batch struct {
+	ingest.Batch
+	entries []Entry  // of the messages that are not decided yet, in order
+	done    []Entry  // what may be put where it belongs
+	hand    []uint32 // what nobody had decided before
+	failed  bool     // something of it was not decided
+	bytes   int64
+	err     error // why it is not whole
+}
+
+// open takes a batch that was fetched in hand and begins to read it, while another may be decided.
+func (k *keeper) open(ctx context.Context, s *session, f *fetching, other *batch, metas map[uint32]meta) *batch {
+	bodies, err := k.read(ctx, s, f)
+	slices.SortFunc(bodies, func(a, b body) int { return cmp.Compare(a.uid, b.uid) })
+	b := &batch{bytes: f.bytes, err: err}
+	for _, body := range bodies {
+		if p, ok := k.book.places[body.uid]; !ok || p.doubt {
+			b.hand = append(b.hand, body.uid)
 		}
 	}
-	if err := k.begin(ctx, k.book.uidValidity, hand); err != nil {
-		return nil, err
+	hand := b.hand
+	if other != nil {
+		hand = slices.Concat(other.hand, hand)
 	}
-	decided := 0
-	defer func() {
-		if decided < len(hand) {
-			k.finish(ctx)
-		}
-	}()
 	var msgs []ingest.Message
-	var entries []Entry // of them
-	for _, b := range bodies {
-		e := Entry{UID: b.uid, Digest: b.digest, At: b.date}
+	if err := k.begin(ctx, k.book.uidValidity, hand); err != nil {
+		b.err, bodies = err, nil
+	}
+	for _, body := range bodies {
+		e := Entry{UID: body.uid, Digest: body.digest, At: body.date}
 		was := ingest.Fate("")
-		if p, ok := k.book.places[b.uid]; ok {
+		if p, ok := k.book.places[body.uid]; ok {
 			switch same := p.digest == e.Digest && p.fateName() != ingest.FateGone; {
 			case same && !p.doubt:
 				e.Fate = p.fateName()
-				k.book.confirm(e, metas[b.uid].size)
-				done = append(done, e)
+				k.book.confirm(e, metas[body.uid].size)
+				b.done = append(b.done, e)
 				continue
 			case same:
 				e.Anew, was = true, p.fateName()
 			default:
-				k.warn("a settled place holds another message: it is read as new", "uid", b.uid)
+				k.warn("a settled place holds another message: it is read as new", "uid", body.uid)
 			}
 		}
 		msg := ingest.Message{
-			Place:    k.place(b.uid),
-			Arrived:  b.date,
-			Raw:      b.raw,
-			TooLarge: k.head(metas[b.uid]),
-			Apart:    k.tries[k.place(b.uid)] >= maxTries,
+			Place:    k.place(body.uid),
+			Arrived:  body.date,
+			Raw:      body.raw,
+			TooLarge: k.head(metas[body.uid]),
+			Apart:    k.tries[k.place(body.uid)] >= maxTries,
 			Was:      was,
 		}
 		if msg.Arrived.IsZero() {
 			msg.Arrived = k.now()
 		}
-		msgs, entries = append(msgs, msg), append(entries, e)
+		msgs, b.entries = append(msgs, msg), append(b.entries, e)
 	}
-	for len(msgs) > 0 && ctx.Err() == nil {
-		outcomes := k.decide(ctx, msgs)
+	// What is in hand is finished when the daemon is told to leave.
+	b.Batch = k.handler.Open(context.WithoutCancel(ctx), msgs)
+	return b
+}
+
+// handle has a batch decided and settled, and gives the UIDs that may be put where they belong, with their fates. Now and then it does
+// something else in between.
+func (k *keeper) handle(ctx context.Context, b *batch, metas map[uint32]meta, meanwhile func()) (done []Entry, err error) {
+	var open []Entry
+	began := time.Now()
+	flush := func() error {
+		settled := open
+		open, began = nil, time.Now()
+		return k.settle(ctx, settled, metas)
+	}
+	done = b.done
+	for len(b.entries) > 0 && ctx.Err() == nil {
+		outcomes := k.decide(ctx, b)
 		var failed error
 		for i, o := range outcomes {
-			e := entries[i]
+			e := b.entries[i]
 			switch {
 			case errors.Is(o.Err, ingest.ErrLater):
+				b.failed = true
 				k.book.later(e.UID)
 				k.log.Debug("message waits", "uid", e.UID, "uidvalidity", k.book.uidValidity, "err", o.Err)
 				continue
 			case o.Err != nil:
-				failed = o.Err
+				b.failed, failed = true, o.Err
 				k.book.later(e.UID)
 				k.failing[e.UID] = struct{}{}
 				k.log.Warn("message not decided", "uid", e.UID, "uidvalidity", k.book.uidValidity, "err", o.Err)
 				continue
 			}
 			clear(k.failing)
-			decided++
 			e.Fate = o.Fate
 			done = append(done, e)
 			if e.Anew {
@@ -430,20 +474,37 @@ func (k *keeper) handle(ctx context.Context, bodies []body, metas map[uint32]met
 			}
 			open = append(open, e)
 		}
+		b.entries = b.entries[len(outcomes):]
 		if failed != nil && len(k.failing) >= storeDown {
 			return done, errors.Join(flush(), failf(ReasonStore, "decide %d messages: %w", len(k.failing), failed))
 		}
-		msgs, entries = msgs[len(outcomes):], entries[len(outcomes):]
 		if time.Since(began) > settleEvery {
 			if err := flush(); err != nil {
 				return nil, err
 			}
 		}
+		meanwhile()
 	}
 	if err := flush(); err != nil {
 		return nil, err
 	}
 	return done, nil
+}
+
+// leave closes a batch, and notes that nothing of it is in hand where something was not decided and lived to tell. The next goes on, if any.
+func (k *keeper) leave(ctx context.Context, b, next *batch) {
+	b.Close()
+	if len(b.hand) == 0 || !b.failed && len(b.entries) == 0 {
+		return
+	}
+	var hand []uint32
+	if next != nil {
+		hand = next.hand
+	}
+	bctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	// Where this fails too a later process may read some messages more carefully than they need.
+	_ = k.ledger.Begin(bctx, k.cfg.Name, k.holder, k.book.uidValidity, hand)
 }
 
 func (k *keeper) place(uid uint32) ingest.Place {
@@ -463,16 +524,8 @@ func (k *keeper) begin(ctx context.Context, uidValidity uint32, uids []uint32) e
 	return nil
 }
 
-// finish notes that nothing is in hand, where something was not decided and lived to tell.
-func (k *keeper) finish(ctx context.Context) {
-	bctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-	defer cancel()
-	// Where this fails too a later process may read some messages more carefully than they need.
-	_ = k.ledger.Begin(bctx, k.cfg.Name, k.holder, 0, nil)
-}
-
 // decide calls the handler. A message in hand is finished when the daemon is told to leave, within bounds.
-func (k *keeper) decide(ctx context.Context, msgs []ingest.Message) []ingest.Outcome {
+func (k *keeper) decide(ctx context.Context, b *batch) []ingest.Outcome {
 	hctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
@@ -480,7 +533,7 @@ func (k *keeper) decide(ctx context.Context, msgs []ingest.Message) []ingest.Out
 		context.AfterFunc(hctx, func() { t.Stop() })
 	})
 	defer stop()
-	outcomes := k.handler.HandleAll(hctx, msgs)
+	outcomes := b.Decide(hctx)
 	for i, o := range outcomes {
 		if o.Err == nil && !slices.Contains(ingest.Fates, o.Fate) {
 			outcomes[i].Err = fmt.Errorf("unknown fate %q", o.Fate)

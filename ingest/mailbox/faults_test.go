@@ -921,7 +921,9 @@ func TestStoreDown(t *testing.T) {
 // batches is a handler of whole batches.
 type batches func([]ingest.Message) []ingest.Outcome
 
-func (f batches) HandleAll(_ context.Context, all []ingest.Message) []ingest.Outcome { return f(all) }
+func (f batches) Open(_ context.Context, all []ingest.Message) ingest.Batch {
+	return mailtest.Batch(all, func(_ context.Context, left []ingest.Message) []ingest.Outcome { return f(left) })
+}
 
 // A handler that fails on some messages of a batch has them handed over again, and the others not.
 func TestFailuresWithinABatch(t *testing.T) {

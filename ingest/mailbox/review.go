@@ -225,9 +225,11 @@ func (k *keeper) ask(ctx context.Context, s *session, b body, head bool) (Entry,
 	if err := k.begin(ctx, s.uidValidity, []uint32{b.uid}); err != nil {
 		return Entry{}, err
 	}
-	o := k.decide(ctx, []ingest.Message{msg})[0]
+	one := &batch{Batch: k.handler.Open(context.WithoutCancel(ctx), []ingest.Message{msg}), hand: []uint32{b.uid}}
+	o := k.decide(ctx, one)[0]
+	one.failed = o.Err != nil
+	k.leave(ctx, one, nil)
 	if o.Err != nil {
-		k.finish(ctx)
 		return Entry{}, failf(ReasonStore, "decide uid %d: %w", b.uid, o.Err)
 	}
 	k.review.asked++

@@ -238,7 +238,7 @@ func (l *Ledger) Settle(ctx context.Context, mailbox string, fence int64, validi
 	k := mailboxOf(mailbox)
 	keys := []string{k.is("lease"), k.is("fate"), k.shards(validity), k.is("vals")}
 	numbers := map[string]int{}
-	args := make([]any, 2, 2+6*len(places))
+	args := make([]any, 2, 2+4*len(places))
 	args[0], args[1] = fence, validity
 	for _, p := range places {
 		name := strconv.FormatUint(uint64(p.UID/perShard), 10)
@@ -256,7 +256,7 @@ func (l *Ledger) Settle(ctx context.Context, mailbox string, fence int64, validi
 		if p.Anew {
 			anew = 1
 		}
-		args = append(args, n, name, p.UID, p.Fate, fmt.Sprintf("%s|%s|%d", p.Fate, b64(p.Digest[:]), at), anew)
+		args = append(args, n, p.UID, p.Fate+"|"+b64(p.Digest[:])+"|"+strconv.FormatInt(at, 10), anew)
 	}
 	n, err := l.store.evalInt(ctx, l.settle, keys, args...)
 	if err != nil {

@@ -224,7 +224,7 @@ func (s *Store) TakeAll(ctx context.Context, store string, all []*router.Take) [
 		for i, c := range s.cmds(ctx, s.take, calls) {
 			again = append(again, s.answered(ctx, k, runs[i], c)...)
 		}
-		open = append(again, left...)
+		open = slices.Concat(again, left)
 	}
 	return fail(out, open, errors.New("the customer's leads kept changing: again later"))
 }

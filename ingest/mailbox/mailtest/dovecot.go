@@ -427,8 +427,9 @@ func lmtp(addr, rcpt string, raw []byte) error {
 	return err
 }
 
-// Fill puts messages into INBOX with that INTERNALDATE, past the server: many come within seconds. Only Dovecot takes it.
-func (s *Server) Fill(t testing.TB, date time.Time, raws iter.Seq[[]byte]) {
+// Fill puts messages into INBOX past the server: many come within seconds. By their INTERNALDATE the first came at an instant, and each of the
+// others a second after the one before. Only Dovecot takes it.
+func (s *Server) Fill(t testing.TB, first time.Time, raws iter.Seq[[]byte]) {
 	t.Helper()
 	b, ok := s.backend.(*dovecotBackend)
 	if !ok {
@@ -439,6 +440,7 @@ func (s *Server) Fill(t testing.TB, date time.Time, raws iter.Seq[[]byte]) {
 	gid, _ := strconv.Atoi(b.mailUser.Gid)
 	n := 0
 	for raw := range raws {
+		date := first.Add(time.Duration(n) * time.Second)
 		n++
 		name := filepath.Join(b.dir, "mail", s.User, "Maildir", "new", fmt.Sprintf("%d.M%06d.test", date.Unix(), n))
 		if err := errors.Join(os.WriteFile(name, raw, 0o600), os.Chown(name, uid, gid), os.Chtimes(name, date, date)); err != nil {

@@ -233,17 +233,37 @@ type Handler struct {
 	seen     map[string]bool
 }
 
-// HandleAll implements ingest.Handler. It decides up to seven messages in a call, which ends where one fails or is slow.
-func (h *Handler) HandleAll(ctx context.Context, all []ingest.Message) (out []ingest.Outcome) {
-	began := time.Now()
-	for _, m := range all[:min(len(all), 7)] {
-		fate, err := h.handle(ctx, m)
-		if out = append(out, ingest.Outcome{Fate: fate, Err: err}); err != nil || time.Since(began) > time.Second {
-			break
+// Open implements ingest.Handler. Up to seven messages are decided in a call, which ends where one fails or is slow.
+func (h *Handler) Open(_ context.Context, all []ingest.Message) ingest.Batch {
+	return Batch(all, func(ctx context.Context, left []ingest.Message) (out []ingest.Outcome) {
+		began := time.Now()
+		for _, m := range left[:min(len(left), 7)] {
+			fate, err := h.handle(ctx, m)
+			if out = append(out, ingest.Outcome{Fate: fate, Err: err}); err != nil || time.Since(began) > time.Second {
+				break
+			}
 		}
-	}
+		return out
+	})
+}
+
+// Batch are messages that are decided by a function of those that are left.
+func Batch(all []ingest.Message, decide func(ctx context.Context, left []ingest.Message) []ingest.Outcome) ingest.Batch {
+	return &batch{all, decide}
+}
+
+type batch struct {
+	left   []ingest.Message
+	decide func(context.Context, []ingest.Message) []ingest.Outcome
+}
+
+func (b *batch) Decide(ctx context.Context) []ingest.Outcome {
+	out := b.decide(ctx, b.left)
+	b.left = b.left[len(out):]
 	return out
 }
+
+func (b *batch) Close() {}
 
 func (h *Handler) handle(ctx context.Context, m ingest.Message) (ingest.Fate, error) {
 	h.mu.Lock()

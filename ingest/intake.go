@@ -152,7 +152,7 @@ func (i *Intake) Handle(ctx context.Context, m Message) (Fate, error) {
 
 const (
 	// mostAhead is how many messages of a batch are read at most before those before them are decided, and so what is held of them in memory.
-	mostAhead = 2 * mostTogether
+	mostAhead = 4 * mostTogether
 	// mostTogether is how many leads are taken in one call.
 	mostTogether = 64
 )

@@ -3,13 +3,15 @@
 -- who keep what they use cost more than all the rest.
 
 -- What is written of several leads at once.
-local figures, news, sums, entered, ending, ringing = {[ASKED] = meta[10], [COUNTED] = meta[11]}, {}, {}, {}, {}, {}
-local queue, answers, left, fault = meta[8], {}, false, nil
+local figures, sums, entered, ending, ringing = {[ASKED] = meta[10], [COUNTED] = meta[11]}, nil, nil, nil, nil
+local queue, s, clock, low = meta[8], nil, nil, nil -- and seq, last and ref as texts
+local answers, left, fault = {}, false, nil
 for i = 1, ARRIVALS do
   NOW, AT, ID, TOKEN, PLACE, RECORDED, SOURCE, KNOWN, REPEATS, BIRTH, DEADLINE, SOONEST, BUCKET, WAITED, CLOSED, BY, ACTOR, WORD, SELDOM, PRINTS = unpack(ARGV, A + 1, A + 20)
   TOK, LEAD, RECORD = KEYS[K + 1], KEYS[K + 2], KEYS[K + 3]
-  K, A, PRINTS, now = K + 3, A + 20, tonumber(PRINTS), math.max(tonumber(NOW), now)
+  K, A, PRINTS = K + 3, A + 20, tonumber(PRINTS)
   if i > 1 then
+    now = math.max(tonumber(NOW), now)
     ASKED, COUNTED = 's:' .. SOURCE, 'n:' .. SOURCE .. '|' .. BUCKET
     if figures[ASKED] == nil then figures[ASKED] = redis.call('HGET', META, ASKED) end
     if figures[COUNTED] == nil then figures[COUNTED] = redis.call('HGET', META, COUNTED) end
@@ -38,21 +40,22 @@ for i = 1, ARRIVALS do
     if n > PRINTS then
       -- The next in line gets their turn.
       local last, owner, cost, pass, turns, since, dealt, rest = string.match(queue, '^(%d+);(%S+) (%d+) (%d+) %d+ (%d+) (%-?%d+) (%d+);(.*)$')
-      local after, delay = pass + cost, int(now - AT)
-      local s, passed, o = int(seq + 1), int(after), SOURCE .. '|' .. owner .. '|' .. cost
+      local after, delay, o = pass + cost, int(now - AT), SOURCE .. '|' .. owner .. '|' .. cost
+      local number, passed, event = int(seq + 1), int(after), nil
+      clock = int(now)
       local birth = '|' .. delay .. '|' .. BIRTH .. '|' .. o .. '|||' .. BUCKET .. '|' .. WAITED .. '|' .. CLOSED .. '|' .. pass .. '|' .. int(seq + 1 - told) .. '|'
-      local event
       if BY == '' and ACTOR == '' then
-        event = redis.pcall('XADD', EV, s .. '-0', 'k', 'dealt', 't', int(now), 'l', ID, 'n', birth)
+        event = redis.pcall('XADD', EV, number .. '-0', 'k', 'dealt', 't', clock, 'l', ID, 'n', birth)
       else
-        local e = {'k', 'dealt', 't', int(now), 'l', ID, 'n', birth}
+        local e = {'k', 'dealt', 't', clock, 'l', ID, 'n', birth}
         if BY ~= '' then e[#e + 1] = 'b'; e[#e + 1] = BY end
         if ACTOR ~= '' then e[#e + 1] = 'a'; e[#e + 1] = ACTOR end
-        event = redis.pcall('XADD', EV, s .. '-0', unpack(e))
+        event = redis.pcall('XADD', EV, number .. '-0', unpack(e))
       end
       if type(event) == 'table' and event.err then
         fault = event
       else
+        s = number
         redis.call('HSET', LEAD, 'v', s, 'b', s .. '||' .. delay .. '|' .. AT .. '|' .. BIRTH, 'o', o, 'q1', REPEATS)
         redis.call('HSET', RECORD, 'r1', RECORDED)
         local mine = owner .. ' ' .. cost .. ' ' .. passed .. ' ' .. s .. ' ' .. int(turns + 1) .. ' ' .. (tonumber(since) < 0 and since or int(since + 1)) .. ' ' .. int(dealt + 1) .. ';'
@@ -66,15 +69,19 @@ for i = 1, ARRIVALS do
             end
           end
         end
-        local second = tonumber(string.match(rest, '^%S+ %d+ (%d+)') or '')
-        seq, ref = seq + 1, second and second < after and second or after
-        local counted = int((figures[COUNTED] or 0) + 1)
-        figures[ASKED], figures[COUNTED], news[ASKED], news[COUNTED] = AT, counted, AT, counted
-        entered[#entered + 1], entered[#entered + 2] = AT, ID
-        if DEADLINE ~= '' then ending[#ending + 1], ending[#ending + 2] = DEADLINE, ID end
-        if SOONEST ~= '' then ringing[#ringing + 1], ringing[#ringing + 2] = SOONEST, ID end
-        if WAITED ~= '0' then sums['hs|assignment|' .. SOURCE] = (sums['hs|assignment|' .. SOURCE] or 0) + WAITED end
-        if CLOSED ~= '' then sums['closed|' .. SOURCE] = (sums['closed|' .. SOURCE] or 0) + 1 end
+        local second = string.match(rest, '^%S+ %d+ (%d+)')
+        seq, low = seq + 1, second and tonumber(second) < after and second or passed
+        figures[ASKED], figures[COUNTED] = AT, int((figures[COUNTED] or 0) + 1)
+        if entered then entered[#entered + 1], entered[#entered + 2] = AT, ID else entered = {AT, ID} end
+        if DEADLINE == '' then -- it has none
+        elseif ending then ending[#ending + 1], ending[#ending + 2] = DEADLINE, ID else ending = {DEADLINE, ID} end
+        if SOONEST == '' then -- or its deadline comes first
+        elseif ringing then ringing[#ringing + 1], ringing[#ringing + 2] = SOONEST, ID else ringing = {SOONEST, ID} end
+        if WAITED ~= '0' or CLOSED ~= '' then
+          sums = sums or {}
+          if WAITED ~= '0' then sums['hs|assignment|' .. SOURCE] = (sums['hs|assignment|' .. SOURCE] or 0) + WAITED end
+          if CLOSED ~= '' then sums['closed|' .. SOURCE] = (sums['closed|' .. SOURCE] or 0) + 1 end
+        end
         answers[i] = {seq, owner}
       end
     end
@@ -91,14 +98,18 @@ for i = 1, ARRIVALS do
 end
 
 -- Whatever happened to one, those before it are decided.
-if entered[1] then
+if entered then
   redis.call('ZADD', LEADS, unpack(entered))
   redis.call('ZADD', UA, unpack(entered))
-  if ending[1] then redis.call('ZADD', UD, unpack(ending)) end
-  if ringing[1] then redis.call('ZADD', DUE, unpack(ringing)) end
-  for name, n in pairs(sums) do redis.call('HINCRBY', CNT, name, int(n)) end
-  local w = {'seq', int(seq), 'last', int(now), 'ref', int(ref), 'line', queue}
-  for name, v in pairs(news) do w[#w + 1] = name; w[#w + 1] = v end
+  if ending then redis.call('ZADD', UD, unpack(ending)) end
+  if ringing then redis.call('ZADD', DUE, unpack(ringing)) end
+  if sums then
+    for name, n in pairs(sums) do redis.call('HINCRBY', CNT, name, int(n)) end
+  end
+  local w = {'seq', s, 'last', clock, 'ref', low, 'line', queue}
+  for name, v in pairs(figures) do
+    if v then w[#w + 1] = name; w[#w + 1] = v end
+  end
   redis.call('HSET', META, unpack(w))
 end
 if fault then error(fault.err, 0) end

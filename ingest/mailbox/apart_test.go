@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -106,6 +107,93 @@ func TestOrderlyEndsCountNothing(t *testing.T) {
 			stop := r.run(t)
 			<-hand
 			stop()
+		}
+	})
+}
+
+// A handLedger notes what was said to be in hand.
+type handLedger struct {
+	*mailtest.Ledger
+	mu    sync.Mutex
+	noted [][]uint32
+}
+
+func (l *handLedger) hands() [][]uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.noted)
+}
+
+func (l *handLedger) Begin(ctx context.Context, name, holder string, uidvalidity uint32, uids []uint32) error {
+	l.mu.Lock()
+	l.noted = append(l.noted, slices.Clone(uids))
+	l.mu.Unlock()
+	return l.Ledger.Begin(ctx, name, holder, uidvalidity, uids)
+}
+
+// unhurried decides a hundred messages a second and notes in which order batches are opened and decided.
+type unhurried struct{ order []string }
+
+func (u *unhurried) Open(_ context.Context, all []ingest.Message) ingest.Batch {
+	u.order = append(u.order, fmt.Sprint("open ", all[0].Place.UID))
+	return mailtest.Batch(all, func(_ context.Context, left []ingest.Message) []ingest.Outcome {
+		time.Sleep(time.Second)
+		u.order = append(u.order, fmt.Sprint("decide ", left[0].Place.UID))
+		return slices.Repeat([]ingest.Outcome{{Fate: ingest.FateLead}}, min(len(left), 100))
+	})
+}
+
+// The next batch is read while one is decided, and is in hand with it.
+func TestNextBatchIsReadMeanwhile(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		s.Add(arrived, leads(1, 600)...)
+		ledger, handler := &handLedger{Ledger: r.ledger}, &unhurried{}
+		stop := r.runOn(t, handler, ledger)
+		after(time.Hour)
+		stop()
+		want := []string{
+			"open 1", "decide 1", "open 251", "decide 101", "decide 201", "decide 251", "open 501", "decide 351", "decide 451", "decide 501",
+		}
+		if !slices.Equal(handler.order, want) {
+			t.Errorf("order = %q, want %q", handler.order, want)
+		}
+		for i, want := range []struct {
+			n           int
+			first, last uint32
+		}{{250, 1, 250}, {500, 1, 500}, {350, 251, 600}} {
+			if got := ledger.hands()[i]; len(got) != want.n || got[0] != want.first || got[len(got)-1] != want.last {
+				t.Errorf("hand %d = %d of %d to %d, want %+v", i, len(got), got[0], got[len(got)-1], want)
+			}
+		}
+		if n := len(r.ledger.Entries("leads", s.UIDValidity)); n != 600 {
+			t.Errorf("settled = %d, want 600", n)
+		}
+	})
+}
+
+// What was read ahead of a handler that fails is in hand no longer.
+func TestReadAheadOfAFailure(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		s.Add(arrived, leads(1, 600)...)
+		ledger := &handLedger{Ledger: r.ledger}
+		var fail atomic.Bool
+		fail.Store(true)
+		r.handler.Decide = func(context.Context, ingest.Message) (ingest.Fate, error) {
+			time.Sleep(100 * time.Millisecond)
+			if fail.Load() {
+				return "", errors.New("no answer")
+			}
+			return ingest.FateLead, nil
+		}
+		r.runOn(t, r.handler, ledger)
+		after(10 * time.Second)
+		if hands := ledger.hands(); len(hands) < 2 || len(hands[len(hands)-1]) != 0 {
+			t.Errorf("hands = %v, want the last empty", hands)
+		}
+		fail.Store(false)
+		after(time.Hour)
+		if n := len(r.ledger.Entries("leads", s.UIDValidity)); n != 600 {
+			t.Errorf("settled = %d, want 600", n)
 		}
 	})
 }

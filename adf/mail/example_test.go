@@ -26,13 +26,13 @@ Content-Type: application/octet-stream; name=lead.xml
 --b--
 `
 	m := mail.Read([]byte(raw), mail.Options{})
-	fmt.Println(m.Kind, m.Header.From[0].Address, m.Text)
+	fmt.Println(m.Kind, m.Header.From[0].Address)
 	for _, p := range m.Prospects {
 		c := p.Customer.Contacts[0]
 		fmt.Println(c.Names[0].Value, c.Phones[0].Value)
 	}
 	// Output:
-	// adf leads@source.example A new lead is attached.
+	// adf leads@source.example
 	// Ada Stone 555-555-0101
 }
 

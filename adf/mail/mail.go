@@ -48,7 +48,6 @@ type Mail struct {
 	Prospects   []adf.Prospect // in the order of the message; each document once, even where text and HTML repeat it
 	Channel     string         // set by the template of a source whose mail reports something else, such as phone; else empty
 	Source      string         // the name of the template that read a text lead; else empty
-	Text        string         // the readable body, bounded, for people
 	Suspect     string         // where Kind is None: why it still claims to hold a lead (a stable code such as adf-unreadable, star-bod, limit-depth); else empty
 	Diagnostics []adf.Diagnostic
 }
@@ -62,10 +61,7 @@ type Options struct {
 	Templates []Template // tried before the built-in ones
 }
 
-const (
-	maxHeader = 1 << 20  // bytes of a header block
-	maxText   = 64 << 10 // bytes of Mail.Text
-)
+const maxHeader = 1 << 20 // bytes of a header block
 
 func (o Options) withDefaults() Options {
 	for _, d := range []struct {
@@ -98,11 +94,6 @@ func Read(raw []byte, opt Options) *Mail {
 		m.refuse(w.limit, "the message is too complex to be read")
 		return m
 	}
-	plain, rich := body(w.parts, false), ""
-	if isShort(plain) {
-		rich = body(w.parts, true)
-	}
-	m.Text = readable(plain, rich)
 	templates := withBuiltin(opt.Templates)
 	t := match(templates, w.senders(), m.Header.Subject)
 
@@ -123,10 +114,7 @@ func Read(raw []byte, opt Options) *Mail {
 	case f.star:
 		m.refuse(SuspectStarBOD, "the message holds a STAR business object document, not ADF")
 	default:
-		if !isShort(plain) {
-			rich = body(w.parts, true)
-		}
-		m.readText(&w, templates, t, plain, rich)
+		m.readText(&w, templates, t, body(w.parts, false), body(w.parts, true))
 		switch {
 		case len(m.Prospects) > opt.MaxLeads:
 			m.Kind, m.Prospects, m.Source, m.Channel = None, nil, "", ""

@@ -17,22 +17,6 @@ const (
 	maxBody    = 1 << 18 // bytes of text read for a lead
 )
 
-// readable chooses what people are shown: the plain text, or the HTML as lines where that says more.
-func readable(plain, rich string) string {
-	s := plain
-	if isShort(plain) && len(strings.TrimSpace(rich)) > len(plain) {
-		s = rich
-	}
-	s = strings.TrimSpace(s)
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "")
-	}
-	return s
-}
-
-// isShort reports whether a plain text may be but a hint at the HTML beside it.
-func isShort(plain string) bool { return len(strings.TrimSpace(plain)) < 40 }
-
 // body returns the text of a message that is meant to be read: what is plain, or what is HTML (rich), as lines.
 func body(parts []part, rich bool) string {
 	var b strings.Builder

@@ -124,20 +124,6 @@ func TestWho(t *testing.T) {
 	}
 }
 
-// TestText gives people the readable body, whatever the mail holds.
-func TestText(t *testing.T) {
-	for _, c := range []struct{ name, raw, want string }{
-		{"plain", "Subject: a\r\n\r\n  hello\r\nthere \r\n", "hello\r\nthere"},
-		{"html", single("Content-Type: text/html\r\n", "<title>x</title><style>p{}</style><p>Hello&nbsp;<b>there</b>,</p><ul><li>one<li>two</ul><a href=\"mailto:a@b.example?subject=x\">write</a>"), "Hello\u00a0there,\n\none\ntwo\nwrite ( a@b.example )"},
-		{"attachment", multi("mixed", note, attached("text/plain", "base64", b64("secret"))), "A new lead is attached."},
-		{"long", "Subject: a\n\n" + strings.Repeat("ä", 100000), strings.Repeat("ä", 32<<10)},
-	} {
-		if got := mail.Read([]byte(c.raw), mail.Options{}).Text; got != c.want {
-			t.Errorf("%s: Text = %.80q (%d bytes), want %.80q", c.name, got, len(got), c.want)
-		}
-	}
-}
-
 // TestDiagnostics names what was odd about a mail that gave its lead all the same, or gave none.
 func TestDiagnostics(t *testing.T) {
 	damaged := []byte(zipped("lead.xml", zoe))

@@ -315,7 +315,11 @@ func runsOf(all []*asked) (runs []run, left []*asked) {
 
 // call is the next call, with the candidates known by now.
 func (r run) call(k storeKeys) command {
-	c := command{k.base(), []any{some(ms(r[0].t.Epoch)), len(r)}}
+	args := 2
+	for _, q := range r {
+		args += len(q.args)
+	}
+	c := command{k.base(), append(make([]any, 0, args), some(ms(r[0].t.Epoch)), len(r))}
 	for _, q := range r {
 		if q.more {
 			q.args[rest] = seldom(q.t, q.floor, q.cand)

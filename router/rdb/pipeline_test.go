@@ -218,3 +218,26 @@ func TestDamagedWithinACall(t *testing.T) {
 		t.Errorf("leads = %d, want 7", v.Leads)
 	}
 }
+
+// A server that refuses to write is full, not damaged: nothing is decided until it has room, and then everything is.
+func TestRefusedWithinACall(t *testing.T) {
+	server := routertest.StartRedis(t)
+	c := server.Client()
+	t.Cleanup(func() { _ = c.Close() })
+	b := routertest.NewBench(t, func(now func() time.Time) router.Store { return rdb.New(c, rdb.Options{Now: now}) }, routertest.Rooftop("main-street", "alice", "bob"))
+	inTurn(t, b.TakeAll(t.Context(), batch(b, 2)))
+	for _, n := range []int{1, 6} {
+		all := batch(b, n*2)
+		c.ConfigSet(t.Context(), "maxmemory", "1")
+		for i, a := range append(b.TakeAll(t.Context(), all[:n]), b.TakeAll(t.Context(), all[n:])...) {
+			if a.Err == nil || errors.Is(a.Err, router.ErrBroken) || !redis.HasErrorPrefix(errors.Unwrap(a.Err), "OOM") {
+				t.Errorf("answer %d of %d = %v, want that there is no room", i, n, a.Err)
+			}
+		}
+		c.ConfigSet(t.Context(), "maxmemory", "0")
+		inTurn(t, b.TakeAll(t.Context(), all))
+	}
+	if v := b.Verified(); v.Leads != 16 {
+		t.Errorf("leads = %d, want 16", v.Leads)
+	}
+}

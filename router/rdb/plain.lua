@@ -112,7 +112,10 @@ if entered then
   end
   redis.call('HSET', META, unpack(w))
 end
-if fault then error(fault.err, 0) end
+if fault then
+  if string.find(fault.err, '^ERR ') then error(fault.err, 0) end -- which names the script, as what is raised by a key that is damaged
+  return fault
+end
 if ARRIVALS > 1 then return answers end
 if answers[1] then return answers[1] end
 

@@ -1,6 +1,6 @@
 -- plain is the part of take that nearly every arrival is decided in: the same message again, or the first of somebody whom nobody knows, while
--- the floor is as it was. It runs before anything else is made ready; whatever else it may be is left to take.lua. It makes no functions: those
--- who keep what they use cost more than all the rest.
+-- the floor is as it was. It runs before anything else is made ready; whatever else it may be is left to take.lua. It makes no functions: making
+-- them anew in each call, with all that they refer to, costs more than what they do.
 
 -- What is written of several leads at once.
 local figures, sums, entered, ending, ringing = {[ASKED] = meta[10], [COUNTED] = meta[11]}, nil, nil, nil, nil

@@ -200,8 +200,8 @@ func (s *Store) sign(store string, r request) string {
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// TakeAll decides arrivals in order: one round trip for every 64 of them, and some more for those whose customers are known, when the floor has
-// changed, or where somebody is capped.
+// TakeAll decides arrivals in order: one round trip for every 64 of them, and some more for those whose customers are known or when the floor
+// has changed.
 func (s *Store) TakeAll(ctx context.Context, store string, all []*router.Take) []router.Answer {
 	k := keysOf(store)
 	out := make([]router.Answer, len(all))

@@ -132,27 +132,37 @@ func (l *handLedger) Begin(ctx context.Context, name, holder string, uidvalidity
 }
 
 // unhurried decides a hundred messages a second and notes in which order batches are opened and decided.
-type unhurried struct{ order []string }
+type unhurried struct {
+	mu    sync.Mutex
+	order []string
+}
+
+func (u *unhurried) note(what string, m ingest.Message) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.order = append(u.order, fmt.Sprint(what, " ", m.Place.UID))
+}
 
 func (u *unhurried) Open(_ context.Context, all []ingest.Message) ingest.Batch {
-	u.order = append(u.order, fmt.Sprint("open ", all[0].Place.UID))
+	u.note("open", all[0])
 	return mailtest.Batch(all, func(_ context.Context, left []ingest.Message) []ingest.Outcome {
 		time.Sleep(time.Second)
-		u.order = append(u.order, fmt.Sprint("decide ", left[0].Place.UID))
+		u.note("decide", left[0])
 		return slices.Repeat([]ingest.Outcome{{Fate: ingest.FateLead}}, min(len(left), 100))
 	})
 }
 
-// The next batch is read while one is decided, and is in hand with it.
+// The next two batches are read while one is decided, and are in hand with it.
 func TestNextBatchIsReadMeanwhile(t *testing.T) {
 	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
-		s.Add(arrived, leads(1, 600)...)
+		s.Add(arrived, leads(1, 800)...)
 		ledger, handler := &handLedger{Ledger: r.ledger}, &unhurried{}
 		stop := r.runOn(t, handler, ledger)
 		after(time.Hour)
 		stop()
 		want := []string{
-			"open 1", "decide 1", "open 251", "decide 101", "decide 201", "decide 251", "open 501", "decide 351", "decide 451", "decide 501",
+			"open 1", "open 251", "open 501", "decide 1", "decide 101", "decide 201", "open 751", "decide 251", "decide 351", "decide 451",
+			"decide 501", "decide 601", "decide 701", "decide 751",
 		}
 		if !slices.Equal(handler.order, want) {
 			t.Errorf("order = %q, want %q", handler.order, want)
@@ -160,13 +170,13 @@ func TestNextBatchIsReadMeanwhile(t *testing.T) {
 		for i, want := range []struct {
 			n           int
 			first, last uint32
-		}{{250, 1, 250}, {500, 1, 500}, {350, 251, 600}} {
+		}{{250, 1, 250}, {500, 1, 500}, {750, 1, 750}, {550, 251, 800}} {
 			if got := ledger.hands()[i]; len(got) != want.n || got[0] != want.first || got[len(got)-1] != want.last {
 				t.Errorf("hand %d = %d of %d to %d, want %+v", i, len(got), got[0], got[len(got)-1], want)
 			}
 		}
-		if n := len(r.ledger.Entries("leads", s.UIDValidity)); n != 600 {
-			t.Errorf("settled = %d, want 600", n)
+		if n := len(r.ledger.Entries("leads", s.UIDValidity)); n != 800 {
+			t.Errorf("settled = %d, want 800", n)
 		}
 	})
 }

@@ -18,10 +18,11 @@ import (
 const (
 	// metaBatch is how many sizes and dates are asked for at once.
 	metaBatch = 2000
-	// batchCount bounds how much is read at once, batchBytes how much is held: what is decided and what is fetched meanwhile.
-	batchCount = 250
-	batchBytes = 16 << 20
-	// settleEvery bounds how long decisions wait for their batch before they go to the ledger.
+	// batchCount bounds how much is read at once; mostBatches and batchBytes how much is held: what is decided and what comes after it.
+	batchCount  = 250
+	mostBatches = 3
+	batchBytes  = 16 << 20
+	// settleEvery bounds how long decisions wait for the rest of their batch before they go to the ledger.
 	settleEvery = time.Second
 	// maxTries is how often a message may be in hand when the process ends, until it is read apart.
 	maxTries = 3
@@ -39,8 +40,11 @@ func (k *keeper) greet(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	uids := slices.Sorted(maps.Keys(metas))
-	return k.weigh(ctx, s, uids, metas)
+	todo, err := k.weigh(ctx, s, slices.Sorted(maps.Keys(metas)), metas)
+	if err != nil {
+		return err
+	}
+	return k.work(ctx, s, nil, todo)
 }
 
 // drain brings the ledger in line with the folder: it looks at everything that is there and not settled, until a search
@@ -67,39 +71,21 @@ func (k *keeper) drain(ctx context.Context, s *session) error {
 		if len(sound)+len(alone) == 0 {
 			return nil
 		}
-		for chunk := range slices.Chunk(sound, metaBatch) {
-			if err := k.reconcile(ctx, s, chunk); err != nil {
-				return err
-			}
+		if err := k.work(ctx, s, sound, nil); err != nil {
+			return err
 		}
 		// What may have been the end of others comes last.
 		slices.SortStableFunc(alone, func(a, b uint32) int { return cmp.Compare(k.tries[k.place(a)], k.tries[k.place(b)]) })
 		for chunk := range slices.Chunk(alone, 1) {
-			if err := k.reconcile(ctx, s, chunk); err != nil {
+			if err := k.work(ctx, s, chunk, nil); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// reconcile deals with some of the messages in the folder. Afterwards each of them is settled, or put off, or has left.
-func (k *keeper) reconcile(ctx context.Context, s *session, uids []uint32) error {
-	metas, err := s.fetchMeta(ctx, uidSet(uids), len(uids))
-	missing := slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool { _, ok := metas[uid]; return ok })
-	if err != nil {
-		k.book.suspect(missing)
-		return err
-	}
-	for _, uid := range missing {
-		// A server's silence is no evidence of absence: what was left out here is asked for again as it is read.
-		metas[uid] = meta{uid: uid}
-	}
-	return k.weigh(ctx, s, uids, metas)
-}
-
 // weigh sorts messages by their sizes and dates: settled and still there, too old, or to be read.
-func (k *keeper) weigh(ctx context.Context, s *session, uids []uint32, metas map[uint32]meta) error {
-	var todo []meta
+func (k *keeper) weigh(ctx context.Context, s *session, uids []uint32, metas map[uint32]meta) (todo []meta, err error) {
 	var skipped []Entry
 	for _, uid := range uids {
 		m := metas[uid]
@@ -113,69 +99,24 @@ func (k *keeper) weigh(ctx context.Context, s *session, uids []uint32, metas map
 			todo = append(todo, m)
 		}
 	}
-	if err := k.settle(ctx, skipped, metas); err != nil {
-		return err
-	}
-	return k.work(ctx, s, todo, metas)
+	return todo, k.settle(ctx, skipped, metas)
 }
 
-// work has messages read and decided in batches. While one is decided the next is fetched, and read.
-func (k *keeper) work(ctx context.Context, s *session, todo []meta, metas map[uint32]meta) error {
-	var cur, next *batch
-	var ahead *fetching
-	fetch := func(held int64) {
-		part, size := k.part(todo)
-		if len(part) > 0 && (held == 0 || held+size <= batchBytes) && !s.outlived() {
-			ahead, todo = k.fetch(ctx, s, part, size), todo[len(part):]
+// look begins to ask for sizes and dates.
+func (k *keeper) look(ctx context.Context, s *session, uids []uint32, then func(map[uint32]meta, error) error) *task {
+	var metas map[uint32]meta
+	var err error
+	return begin(func() { metas, err = s.fetchMeta(ctx, uidSet(uids), len(uids)) }, func() error {
+		missing := slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool { _, ok := metas[uid]; return ok })
+		if err != nil {
+			k.book.suspect(missing)
 		}
-	}
-	open := func() { next, ahead = k.open(ctx, s, ahead, cur, metas), nil }
-	defer func() {
-		if next != nil {
-			k.leave(ctx, next, nil)
+		for _, uid := range missing {
+			// A server's silence is no evidence of absence: what was left out here is asked for again as it is read.
+			metas[uid] = meta{uid: uid}
 		}
-	}()
-	for {
-		if cur = next; cur == nil {
-			if len(todo) == 0 {
-				return nil
-			}
-			if fetch(0); ahead == nil {
-				return errRenew
-			}
-			open()
-			cur = next
-		}
-		next = nil
-		if cur.err == nil {
-			fetch(cur.bytes)
-		}
-		// What came whole before a connection broke is whole: it is decided all the same.
-		settled, err := k.handle(ctx, cur, metas, func() {
-			if ahead.there() {
-				open()
-			}
-		})
-		switch {
-		case ahead == nil:
-		case err != nil:
-			<-ahead.done // the session is in use until then
-		default:
-			open()
-		}
-		k.leave(ctx, cur, next)
-		switch {
-		case err != nil:
-			return err
-		case cur.err != nil:
-			return cur.err
-		case next != nil && next.err != nil:
-			continue
-		}
-		if err := k.after(ctx, s, settled); err != nil {
-			return err
-		}
-	}
+		return then(metas, err)
+	})
 }
 
 // part is the beginning of what is to be read, as much as is read at once.
@@ -211,21 +152,22 @@ func (k *keeper) expected(m meta) int64 {
 	return m.size
 }
 
-// A fetching is a batch on its way. The session is its own until it is done.
-type fetching struct {
+// fetched is a batch as it came.
+type fetched struct {
+	metas        map[uint32]meta
 	bytes        int64 // expected
 	whole, heads []uint32
-	done         chan struct{}
 	bodies       []body
 	err          error
 	asked        []uint32 // what was fetched last, and so when the error came
 }
 
 // fetch begins to fetch a batch.
-func (k *keeper) fetch(ctx context.Context, s *session, part []meta, bytes int64) *fetching {
-	f := &fetching{bytes: bytes, done: make(chan struct{})}
+func (k *keeper) fetch(ctx context.Context, s *session, part []meta, bytes int64, then func(*fetched) error) *task {
+	f := &fetched{metas: make(map[uint32]meta, len(part)), bytes: bytes}
 	var size int64
 	for _, m := range part {
+		f.metas[m.uid] = m
 		if k.head(m) {
 			f.heads = append(f.heads, m.uid)
 		} else {
@@ -233,43 +175,29 @@ func (k *keeper) fetch(ctx context.Context, s *session, part []meta, bytes int64
 			size += m.size
 		}
 	}
-	go func() {
-		defer close(f.done)
-		ask := func(uids []uint32, head bool, size int64) {
-			if len(uids) == 0 || f.err != nil {
-				return
-			}
-			var bodies []body
-			bodies, f.err = s.fetch(ctx, uidSet(uids), head, size, k.cfg.MaxSize)
-			f.asked = uids
-			for _, b := range bodies {
-				if slices.Contains(uids, b.uid) {
-					f.bodies = append(f.bodies, b)
-				}
+	ask := func(uids []uint32, head bool, size int64) {
+		if len(uids) == 0 || f.err != nil {
+			return
+		}
+		var bodies []body
+		bodies, f.err = s.fetch(ctx, uidSet(uids), head, size, k.cfg.MaxSize)
+		f.asked = uids
+		for _, b := range bodies {
+			if slices.Contains(uids, b.uid) {
+				f.bodies = append(f.bodies, b)
 			}
 		}
-		ask(f.whole, false, k.allowance(size, len(f.whole)))
-		ask(f.heads, true, int64(len(f.heads))*headSize)
-	}()
-	return f
-}
-
-// there says whether all of it came that will.
-func (f *fetching) there() bool {
-	if f == nil {
-		return false
 	}
-	select {
-	case <-f.done:
-		return true
-	default:
-		return false
-	}
+	whole, heads := k.allowance(size, len(f.whole)), int64(len(f.heads))*headSize
+	return begin(func() {
+		ask(f.whole, false, whole)
+		ask(f.heads, true, heads)
+	}, func() error { return then(f) })
 }
 
 // read gives the messages of a batch. Those that were asked for and did not come are asked for again, then alone, then by sequence number;
 // only what a search does not find either is gone.
-func (k *keeper) read(ctx context.Context, s *session, f *fetching) ([]body, error) {
+func (k *keeper) read(ctx context.Context, s *session, f *fetched) ([]body, error) {
 	var bodies []body
 	got := make(map[uint32]bool, len(f.whole)+len(f.heads))
 	add := func(bs []body, asked []uint32) {
@@ -285,7 +213,6 @@ func (k *keeper) read(ctx context.Context, s *session, f *fetching) ([]body, err
 		add(bs, asked)
 		return k.blame(ctx, err, lacking(asked, got))
 	}
-	<-f.done
 	add(f.bodies, slices.Concat(f.whole, f.heads))
 	if f.err != nil {
 		return bodies, k.blame(ctx, f.err, lacking(f.asked, got))
@@ -372,31 +299,29 @@ func lacking(uids []uint32, got map[uint32]bool) []uint32 {
 // A batch are messages that were fetched together.
 type batch struct {
 	ingest.Batch
-	entries []Entry  // of the messages that are not decided yet, in order
-	done    []Entry  // what may be put where it belongs
-	hand    []uint32 // what nobody had decided before
-	failed  bool     // something of it was not decided
+	entries []Entry   // of the messages that are not decided yet, in order
+	decided []Entry   // what is to be settled
+	done    []Entry   // what may be put where it belongs, once that is
+	since   time.Time // when what is to be settled began to be decided
+	hand    []uint32  // what nobody had decided before
+	failed  bool      // something of it was not decided
 	bytes   int64
-	err     error // why it is not whole
+	metas   map[uint32]meta
 }
 
-// open takes a batch that was fetched in hand and begins to read it, while another may be decided.
-func (k *keeper) open(ctx context.Context, s *session, f *fetching, other *batch, metas map[uint32]meta) *batch {
-	bodies, err := k.read(ctx, s, f)
+// open takes a batch that was fetched in hand and begins to read it, while those before it are decided. An error says why it is not whole.
+func (k *keeper) open(ctx context.Context, s *session, f *fetched, before []*batch) (*batch, error) {
+	bodies, broken := k.read(ctx, s, f)
 	slices.SortFunc(bodies, func(a, b body) int { return cmp.Compare(a.uid, b.uid) })
-	b := &batch{bytes: f.bytes, err: err}
+	b := &batch{bytes: f.bytes, metas: f.metas}
 	for _, body := range bodies {
 		if p, ok := k.book.places[body.uid]; !ok || p.doubt {
 			b.hand = append(b.hand, body.uid)
 		}
 	}
-	hand := b.hand
-	if other != nil {
-		hand = slices.Concat(other.hand, hand)
-	}
 	var msgs []ingest.Message
-	if err := k.begin(ctx, k.book.uidValidity, hand); err != nil {
-		b.err, bodies = err, nil
+	if err := k.begin(ctx, k.book.uidValidity, hands(append(slices.Clip(before), b))); err != nil {
+		broken, bodies = err, nil
 	}
 	for _, body := range bodies {
 		e := Entry{UID: body.uid, Digest: body.digest, At: body.date}
@@ -405,7 +330,7 @@ func (k *keeper) open(ctx context.Context, s *session, f *fetching, other *batch
 			switch same := p.digest == e.Digest && p.fateName() != ingest.FateGone; {
 			case same && !p.doubt:
 				e.Fate = p.fateName()
-				k.book.confirm(e, metas[body.uid].size)
+				k.book.confirm(e, b.metas[body.uid].size)
 				b.done = append(b.done, e)
 				continue
 			case same:
@@ -418,7 +343,7 @@ func (k *keeper) open(ctx context.Context, s *session, f *fetching, other *batch
 			Place:    k.place(body.uid),
 			Arrived:  body.date,
 			Raw:      body.raw,
-			TooLarge: k.head(metas[body.uid]),
+			TooLarge: k.head(b.metas[body.uid]),
 			Apart:    k.tries[k.place(body.uid)] >= maxTries,
 			Was:      was,
 		}
@@ -429,82 +354,27 @@ func (k *keeper) open(ctx context.Context, s *session, f *fetching, other *batch
 	}
 	// What is in hand is finished when the daemon is told to leave.
 	b.Batch = k.handler.Open(context.WithoutCancel(ctx), msgs)
-	return b
+	return b, broken
 }
 
-// handle has a batch decided and settled, and gives the UIDs that may be put where they belong, with their fates. Now and then it does
-// something else in between.
-func (k *keeper) handle(ctx context.Context, b *batch, metas map[uint32]meta, meanwhile func()) (done []Entry, err error) {
-	var open []Entry
-	began := time.Now()
-	flush := func() error {
-		settled := open
-		open, began = nil, time.Now()
-		return k.settle(ctx, settled, metas)
+// hands are what is in hand of batches.
+func hands(all []*batch) (uids []uint32) {
+	for _, b := range all {
+		uids = append(uids, b.hand...)
 	}
-	done = b.done
-	for len(b.entries) > 0 && ctx.Err() == nil {
-		outcomes := k.decide(ctx, b)
-		var failed error
-		for i, o := range outcomes {
-			e := b.entries[i]
-			switch {
-			case errors.Is(o.Err, ingest.ErrLater):
-				b.failed = true
-				k.book.later(e.UID)
-				k.log.Debug("message waits", "uid", e.UID, "uidvalidity", k.book.uidValidity, "err", o.Err)
-				continue
-			case o.Err != nil:
-				b.failed, failed = true, o.Err
-				k.book.later(e.UID)
-				k.failing[e.UID] = struct{}{}
-				k.log.Warn("message not decided", "uid", e.UID, "uidvalidity", k.book.uidValidity, "err", o.Err)
-				continue
-			}
-			clear(k.failing)
-			e.Fate = o.Fate
-			done = append(done, e)
-			if e.Anew {
-				k.review.asked++
-				if e.Fate == k.book.places[e.UID].fateName() {
-					k.book.confirm(e, metas[e.UID].size) // the store had it, or decided as before
-					continue
-				}
-				k.review.anew++
-			}
-			open = append(open, e)
-		}
-		b.entries = b.entries[len(outcomes):]
-		if failed != nil && len(k.failing) >= storeDown {
-			return done, errors.Join(flush(), failf(ReasonStore, "decide %d messages: %w", len(k.failing), failed))
-		}
-		if time.Since(began) > settleEvery {
-			if err := flush(); err != nil {
-				return nil, err
-			}
-		}
-		meanwhile()
-	}
-	if err := flush(); err != nil {
-		return nil, err
-	}
-	return done, nil
+	return uids
 }
 
-// leave closes a batch, and notes that nothing of it is in hand where something was not decided and lived to tell. The next goes on, if any.
-func (k *keeper) leave(ctx context.Context, b, next *batch) {
+// leave closes a batch, and notes that nothing of it is in hand where something was not decided and lived to tell. Those after it go on.
+func (k *keeper) leave(ctx context.Context, b *batch, after []*batch) {
 	b.Close()
 	if len(b.hand) == 0 || !b.failed && len(b.entries) == 0 {
 		return
 	}
-	var hand []uint32
-	if next != nil {
-		hand = next.hand
-	}
 	bctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	// Where this fails too a later process may read some messages more carefully than they need.
-	_ = k.ledger.Begin(bctx, k.cfg.Name, k.holder, k.book.uidValidity, hand)
+	_ = k.ledger.Begin(bctx, k.cfg.Name, k.holder, k.book.uidValidity, hands(after))
 }
 
 func (k *keeper) place(uid uint32) ingest.Place {
@@ -544,6 +414,15 @@ func (k *keeper) decide(ctx context.Context, b *batch) []ingest.Outcome {
 
 // settle writes entries to the ledger, then to the book.
 func (k *keeper) settle(ctx context.Context, entries []Entry, metas map[uint32]meta) error {
+	err := k.write(ctx, entries)
+	if err == nil {
+		k.enter(entries, metas)
+	}
+	return err
+}
+
+// write writes entries to the ledger.
+func (k *keeper) write(ctx context.Context, entries []Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -552,6 +431,11 @@ func (k *keeper) settle(ctx context.Context, entries []Entry, metas map[uint32]m
 	if err := k.ledger.Settle(sctx, k.cfg.Name, k.fence, k.book.uidValidity, entries); err != nil {
 		return failf(ReasonStore, "settle %d messages: %w", len(entries), err)
 	}
+	return nil
+}
+
+// enter writes entries that the ledger has to the book.
+func (k *keeper) enter(entries []Entry, metas map[uint32]meta) {
 	now := k.now()
 	for _, e := range entries {
 		k.book.settle(e, metas[e.UID].size)
@@ -561,5 +445,4 @@ func (k *keeper) settle(ctx context.Context, entries []Entry, metas map[uint32]m
 		}
 		k.observer.Settled(k.cfg.Name, e.Fate, delay)
 	}
-	return nil
 }

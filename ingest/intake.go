@@ -196,6 +196,7 @@ func (i *Intake) Open(ctx context.Context, ms []Message) Batch {
 				}
 				if d := &all[n]; !d.msg.Apart {
 					d.open(ctx)
+					d.condense()
 				}
 				close(all[n].opened)
 			}
@@ -279,6 +280,14 @@ func (d *delivery) open(ctx context.Context) {
 	}
 }
 
+// condense lets go of a message that waits to be taken and of all that was read in it but what the taking needs.
+func (d *delivery) condense() {
+	if d.ready != nil {
+		d.size = len(d.msg.Raw)
+		d.msg.Raw, d.reading = nil, &Reading{Diagnostics: d.reading.Diagnostics}
+	}
+}
+
 // finish says what becomes of the message.
 func (d *delivery) finish(ctx context.Context) (Fate, error) {
 	feed := d.feed
@@ -331,6 +340,7 @@ type delivery struct {
 	feed         Feed
 	msg          Message
 	token, place string
+	size         int // of the message, once that is let go
 
 	opened  chan struct{} // closed once it was opened
 	reading *Reading
@@ -522,7 +532,7 @@ func (d *delivery) park(ctx context.Context, store string, fate Fate, reason, pa
 		}
 	}
 	p := router.Parked{
-		Fate: string(fate), Reason: reason, Where: d.place, Arrived: d.msg.Arrived, Size: len(d.msg.Raw), KeepFor: d.cfg.Keep,
+		Fate: string(fate), Reason: reason, Where: d.place, Arrived: d.msg.Arrived, Size: cmp.Or(d.size, len(d.msg.Raw)), KeepFor: d.cfg.Keep,
 	}
 	if fate == FateQuarantined && len(d.msg.Raw) <= keepBytes {
 		p.Raw = d.msg.Raw

@@ -248,6 +248,34 @@ func TestReleaseOfTheForgotten(t *testing.T) {
 	h.verified()
 }
 
+// A mail of before its customer was forgotten makes no lead, and is told of by its size.
+func TestMailOfTheForgotten(t *testing.T) {
+	h := newHouse(t, nil)
+	want(t, "known", h.deliver(leadMail(1)), ingest.FateLead)
+	leads, _, err := h.router.Leads(t.Context(), "ford", router.Query{Limit: 10})
+	if err != nil || len(leads) != 1 {
+		t.Fatalf("leads = %v, %v", leads, err)
+	}
+	before := h.clock.Now()
+	h.clock.Add(time.Minute)
+	if _, err := h.router.Forget(t.Context(), leads[0].ID, "asked", "mia", "cli"); err != nil {
+		t.Fatal(err)
+	}
+	late := adfMail(2, "", prospect("4", "jo1@example.net", "A"))
+	fate, err := h.Handle(t.Context(), ingest.Message{Place: ingest.Place{Mailbox: "leads", UIDValidity: 1, UID: 9}, Arrived: before, Raw: []byte(late)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "fate", fate, ingest.FateOther)
+	parked, err := h.router.Parked(t.Context(), "ford", false, 10)
+	if err != nil || len(parked) != 1 {
+		t.Fatalf("parked = %v, %v", parked, err)
+	}
+	want(t, "reason", parked[0].Reason, "forgotten")
+	want(t, "size", parked[0].Size, len(late))
+	h.verified()
+}
+
 // Whoever is forgotten is no longer held either, but where a message is of others too: that is told.
 func TestForgetDiscardsWhatIsHeld(t *testing.T) {
 	h, _ := trusting(t, ingest.Trust{Authentication: ingest.Require})

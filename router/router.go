@@ -243,7 +243,7 @@ func (r *Router) Take(ctx context.Context, rooftop string, a *Arrival) (Taken, e
 
 // Prepared is an arrival at a rooftop that is ready to be taken now.
 type Prepared struct {
-	arrival *Arrival
+	token   string // the arrival's
 	rooftop *Rooftop
 	hasher  Hasher
 	take    *Take // nil where it is of no interest
@@ -273,7 +273,7 @@ func (r *Router) Prepare(ctx context.Context, rooftop string, a *Arrival) (*Prep
 	if at.IsZero() || at.After(now) {
 		at = now
 	}
-	p := &Prepared{arrival: a, rooftop: f, hasher: h}
+	p := &Prepared{token: a.Token, rooftop: f, hasher: h}
 	if keep := f.Retention.Personal; a.History && keep > 0 && now.Sub(at) > keep {
 		return p, nil
 	}
@@ -340,7 +340,7 @@ func (r *Router) TakeAll(ctx context.Context, all []*Prepared) []Answer {
 
 // conclude is what there is to do once the store has answered.
 func (r *Router) conclude(ctx context.Context, p *Prepared, answer Answer) (Taken, error) {
-	f, h, a, t := p.rooftop, p.hasher, p.arrival, p.take
+	f, h, t := p.rooftop, p.hasher, p.take
 	taken, err := answer.Taken, answer.Err
 	for tries := 0; err == nil && taken.Late != ""; tries++ {
 		var l *Lead
@@ -358,13 +358,13 @@ func (r *Router) conclude(ctx context.Context, p *Prepared, answer Answer) (Take
 	if err := r.forget(f.ID, err); err != nil {
 		return Taken{}, fmt.Errorf("take arrival at %s: %w", f.ID, err)
 	}
-	if a.Channel == WalkIn && taken.Lead != "" && !a.History && taken.Disposition != DispositionDuplicate && (taken.Disposition != DispositionReplay || taken.Again) {
+	if t.Channel == WalkIn && taken.Lead != "" && !t.History && taken.Disposition != DispositionDuplicate && (taken.Disposition != DispositionReplay || taken.Again) {
 		// Whoever stands in the showroom is spoken to at once. The token makes it once.
-		by := a.By
+		by := t.By
 		if by == "" {
 			by = taken.Owner
 		}
-		l, err := r.Log(ctx, taken.Lead, Entry{Kind: KindContact, By: by, Channel: "visit", At: t.At, Actor: a.Actor, Token: "walk-in/" + h.short("walk-in", a.Token)})
+		l, err := r.Log(ctx, taken.Lead, Entry{Kind: KindContact, By: by, Channel: "visit", At: t.At, Actor: t.Actor, Token: "walk-in/" + h.short("walk-in", p.token)})
 		if err != nil {
 			return Taken{}, err
 		}

@@ -133,7 +133,11 @@ func (f *flow) send(ctx context.Context) {
 	full := len(f.line) >= mostBatches
 	switch {
 	case len(f.uids) > 0 && (len(f.todo) == 0 || full && len(f.todo) < metaBatch/2):
-		chunk := f.uids[:min(len(f.uids), metaBatch)]
+		n := metaBatch
+		if len(f.line) == 0 {
+			n = batchCount // there is nothing to decide meanwhile
+		}
+		chunk := f.uids[:min(len(f.uids), n)]
 		f.uids = f.uids[len(chunk):]
 		f.errand = f.look(ctx, f.s, chunk, func(metas map[uint32]meta, err error) error {
 			if f.broken = err; err == nil {

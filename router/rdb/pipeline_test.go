@@ -157,6 +157,68 @@ func TestKilledWithinPipelines(t *testing.T) {
 	}
 }
 
+// caller counts calls of scripts.
+type caller struct{ calls atomic.Int64 }
+
+func (c *caller) note(cmds ...redis.Cmder) {
+	for _, cmd := range cmds {
+		if cmd.Name() == "evalsha" {
+			c.calls.Add(1)
+		}
+	}
+}
+
+func (c *caller) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c *caller) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		c.note(cmd)
+		return next(ctx, cmd)
+	}
+}
+
+func (c *caller) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		c.note(cmds...)
+		return next(ctx, cmds)
+	}
+}
+
+// Where a floor is not known to be as it was one arrival is decided alone, and those after it in one call. Only where nobody is on each goes alone.
+func TestCallsOnAnUnknownFloor(t *testing.T) {
+	c := routertest.StartRedis(t).Client()
+	t.Cleanup(func() { _ = c.Close() })
+	count := &caller{}
+	c.AddHook(count)
+	for _, store := range []string{"first-street", "second-street"} { // by the second the server knows the script
+		b := routertest.NewBench(t, func(now func() time.Time) router.Store { return rdb.New(c, rdb.Options{Now: now}) }, routertest.Rooftop(store, "alice", "bob"))
+		want := func(what string, want int64) {
+			t.Helper()
+			all := batch(b, 20)
+			before := count.calls.Load()
+			for i, a := range b.TakeAll(t.Context(), all) {
+				if a.Err != nil || a.Taken.Disposition != router.DispositionNew {
+					t.Fatalf("%s: answer %d = %+v", what, i, a)
+				}
+			}
+			if n := count.calls.Load() - before; n != want && store != "first-street" {
+				t.Errorf("%s: calls = %d, want %d", what, n, want)
+			}
+		}
+		want("an unknown floor", 3)
+		want("a floor that is as it was", 1)
+		for _, who := range []string{"alice", "bob"} {
+			if _, err := b.SetFloor(t.Context(), b.Home.ID, who, router.Off, time.Time{}, "mia", "test"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want("nobody on", 22)
+		if v := b.Verified(); v.Leads != 60 {
+			t.Errorf("leads = %d, want 60", v.Leads)
+		}
+	}
+}
+
 // refuser answers the next call of a script in place of the server, and keeps its keys.
 type refuser struct {
 	armed atomic.Bool

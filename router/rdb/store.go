@@ -209,6 +209,7 @@ func (s *Store) TakeAll(ctx context.Context, store string, all []*router.Take) [
 	for i, t := range all {
 		open[i] = newAsked(k, t, &out[i])
 	}
+	stuck := false
 	for range 10 + 3*len(all) { // one is decided every third time at least, unless others keep changing its customer's leads
 		if len(open) == 0 {
 			return out
@@ -223,7 +224,15 @@ func (s *Store) TakeAll(ctx context.Context, store string, all []*router.Take) [
 		}
 		var again []*asked
 		for i, c := range s.cmds(ctx, s.take, calls) {
-			again = append(again, s.answered(ctx, k, runs[i], c)...)
+			more, none := s.answered(ctx, k, runs[i], c)
+			if none {
+				// Once the first is decided the floor may be one where those after it can be at once. Where it is not either, each goes alone.
+				for _, q := range more {
+					q.more = q.more || stuck
+				}
+				stuck = true
+			}
+			again = append(again, more...)
 		}
 		open = slices.Concat(again, left)
 	}
@@ -333,8 +342,8 @@ func (r run) call(k storeKeys) command {
 	return c
 }
 
-// answered reads the answers to a call, and gives the arrivals that are to be asked about again.
-func (s *Store) answered(ctx context.Context, k storeKeys, r run, c *redis.Cmd) (again []*asked) {
+// answered reads the answers to a call, and gives the arrivals that are to be asked about again; these may be all of several.
+func (s *Store) answered(ctx context.Context, k storeKeys, r run, c *redis.Cmd) (again []*asked, none bool) {
 	answers, err := c.Slice()
 	if failed := s.failed(c, string(k)); failed != nil {
 		err = failed
@@ -343,7 +352,6 @@ func (s *Store) answered(ctx context.Context, k storeKeys, r run, c *redis.Cmd) 
 		answers = []any{answers}
 	}
 	for i, q := range r {
-		q.more = q.more || len(answers) == 1 // none of several: the floor is not one where they can be decided at once
 		switch {
 		case err != nil:
 			q.answer.Err = err
@@ -351,7 +359,7 @@ func (s *Store) answered(ctx context.Context, k storeKeys, r run, c *redis.Cmd) 
 			again = append(again, q)
 		}
 	}
-	return again
+	return again, len(r) > 1 && len(again) == len(r)
 }
 
 // decided reads an answer. It is false where the call is to be made again, with more.

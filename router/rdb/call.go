@@ -115,13 +115,33 @@ func (s *Store) evalInt(ctx context.Context, script *redis.Script, keys []string
 
 // cmd calls a script.
 func (s *Store) cmd(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd {
-	return s.cmds(ctx, script, []command{{keys, args}})[0]
+	c := append(newCommand(script, len(keys), len(keys)+len(args)), make([]any, len(keys))...)
+	for i := range keys {
+		c[fixed+i] = &keys[i]
+	}
+	return s.cmds(ctx, script, []command{append(c, args...)})[0]
 }
 
-// A command is what a script is called with.
-type command struct {
-	keys []string
-	args []any
+// A command is a call of a script as it is sent: its name, the script's, how many keys, these, and arguments. Keys, and texts among the
+// arguments, are pointers: a string would be copied to be among them.
+type command []any
+
+// fixed is how much of a command comes before its keys.
+const fixed = 3
+
+// newCommand is the beginning of a command with room for so many keys and arguments.
+func newCommand(script *redis.Script, keys, room int) command {
+	return append(make(command, 0, fixed+room), "evalsha", script.Hash(), keys)
+}
+
+// whole calls the script by its text.
+func (c command) whole(ctx context.Context, to redis.Scripter, script *redis.Script) *redis.Cmd {
+	args := c[fixed:]
+	keys := make([]string, c[2].(int))
+	for i := range keys {
+		keys[i] = *args[i].(*string)
+	}
+	return script.Eval(ctx, to, keys, args[len(keys):]...)
 }
 
 // cmds calls a script several times with keys of one node, which in a cluster this has to find by itself. All go through one pipeline, so
@@ -140,7 +160,7 @@ func (s *Store) cmds(ctx context.Context, script *redis.Script, all []command) [
 			break
 		}
 		var node redis.UniversalClient
-		if node, err = s.node(ctx, all[0].keys[0], n > 0); err != nil {
+		if node, err = s.node(ctx, *all[0][fixed].(*string), n > 0); err != nil {
 			for _, i := range open {
 				out[i] = redis.NewCmd(ctx)
 				out[i].SetErr(err)
@@ -148,19 +168,19 @@ func (s *Store) cmds(ctx context.Context, script *redis.Script, all []command) [
 			break
 		}
 		var acked *redis.Cmd
-		send := func(to redis.Scripter, i int) {
+		send := func(to redis.Cmdable, do func(context.Context, ...any) *redis.Cmd, i int) {
 			if loaded {
-				out[i] = script.EvalSha(ctx, to, all[i].keys, all[i].args...)
+				out[i] = do(ctx, all[i]...)
 			} else {
-				out[i], loaded = script.Eval(ctx, to, all[i].keys, all[i].args...), true // those after it find it loaded
+				out[i], loaded = all[i].whole(ctx, to, script), true // those after it find it loaded
 			}
 		}
 		if len(open) == 1 && s.replies == 0 {
-			send(node, open[0])
+			send(node, node.Do, open[0])
 		} else {
 			_, _ = node.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
 				for _, i := range open {
-					send(p, i)
+					send(p, p.Do, i)
 				}
 				if s.replies > 0 {
 					acked = p.Do(ctx, "WAIT", s.replies, waitFor.Milliseconds())

@@ -255,7 +255,7 @@ func TestDamagedWithinACall(t *testing.T) {
 	r.armed.Store(true)
 	b.TakeAll(t.Context(), all)
 	const base, own, third = 13, 6, 2 // keys of a store, of an arrival with an email, a phone and an id; an arrival
-	token, print := fmt.Sprint(r.keys[base+own*third]), fmt.Sprint(r.keys[base+own*third+3])
+	token, print := *r.keys[base+own*third].(*string), *r.keys[base+own*third+3].(*string)
 	for _, key := range []string{token, print} {
 		was := c.Dump(t.Context(), key).Val()
 		c.Del(t.Context(), key)

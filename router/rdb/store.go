@@ -220,7 +220,7 @@ func (s *Store) TakeAll(ctx context.Context, store string, all []*router.Take) [
 		runs, left := runsOf(open)
 		calls := make([]command, len(runs))
 		for i, r := range runs {
-			calls[i] = r.call(k)
+			calls[i] = r.call(k, s.take)
 		}
 		var again []*asked
 		for i, c := range s.cmds(ctx, s.take, calls) {
@@ -251,14 +251,14 @@ type asked struct {
 	t      *router.Take
 	answer *router.Answer
 	keys   []string // but those of the candidates
-	args   []any
+	args   []string
 	more   bool // what is seldom needed is asked for
 	floor  string
 	cand   []string // leads of the same customer, as far as it was said
 }
 
-// rest is which argument is what is seldom needed.
-const rest = 18
+// Which argument is the record, whose bytes are sent as they are, and which what is seldom needed.
+const record, rest = 5, 18
 
 // newAsked puts an arrival into keys and arguments.
 func newAsked(k storeKeys, t *router.Take, answer *router.Answer) *asked {
@@ -272,12 +272,12 @@ func newAsked(k storeKeys, t *router.Take, answer *router.Answer) *asked {
 	}
 	floor, word := roster(t.Floor)
 	deadline, _, timer := router.FallsDue(ms(t.Due), t.Timers)
-	q := &asked{t: t, answer: answer, more: !plain(t), floor: floor, keys: make([]string, 0, 3+len(t.Prints)), args: make([]any, 0, rest+2+2*len(t.Prints))}
+	q := &asked{t: t, answer: answer, more: !plain(t), floor: floor, keys: make([]string, 0, 3+len(t.Prints)), args: make([]string, 0, rest+2+2*len(t.Prints))}
 	q.keys = append(q.keys, k.shard("tok", t.Token), k.lead(t.LeadID), k.personal(t.LeadID))
 	q.args = append(q.args,
-		some(ms(t.Now)), some(ms(t.At)), t.LeadID, b64(t.Token), b64(t.Place), t.Record, t.Source, known,
+		some(ms(t.Now)), some(ms(t.At)), t.LeadID, b64(t.Token), b64(t.Place), "", t.Source, known,
 		t.IDPrint+"|"+t.ContentPrint, birth(t), some(deadline), some(timer),
-		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.By, t.Actor, word, "", len(t.Prints),
+		t.Bucket, strconv.FormatInt(int64(t.Waited*1000), 10), closed, t.By, t.Actor, word, "", strconv.Itoa(len(t.Prints)),
 	)
 	for _, p := range t.Prints {
 		q.keys = append(q.keys, k.shard("fp", p.Hash))
@@ -324,20 +324,28 @@ func runsOf(all []*asked) (runs []run, left []*asked) {
 }
 
 // call is the next call, with the candidates known by now.
-func (r run) call(k storeKeys) command {
-	args := 2
-	for _, q := range r {
-		args += len(q.args)
-	}
-	c := command{k.base(), append(make([]any, 0, args), some(ms(r[0].t.Epoch)), len(r))}
+func (r run) call(k storeKeys, script *redis.Script) command {
+	keys, args := k.base(), 2
 	for _, q := range r {
 		if q.more {
 			q.args[rest] = seldom(q.t, q.floor, q.cand)
 		}
-		c.keys, c.args = append(c.keys, q.keys...), append(c.args, q.args...)
+		keys, args = append(keys, q.keys...), args+len(q.args)
 		for _, id := range q.cand {
-			c.keys = append(c.keys, k.lead(id), k.personal(id))
+			keys = append(keys, k.lead(id), k.personal(id))
 		}
+	}
+	c := newCommand(script, len(keys), len(keys)+args)
+	for i := range keys {
+		c = append(c, &keys[i])
+	}
+	c = append(c, some(ms(r[0].t.Epoch)), len(r))
+	for _, q := range r {
+		first := len(c)
+		for i := range q.args {
+			c = append(c, &q.args[i])
+		}
+		c[first+record] = q.t.Record
 	}
 	return c
 }

@@ -181,6 +181,47 @@ func TestNextBatchIsReadMeanwhile(t *testing.T) {
 	})
 }
 
+// A waiter settles nothing before the handler was asked to decide a certain message.
+type waiter struct {
+	*mailtest.Ledger
+	asked chan struct{}
+}
+
+func (l *waiter) Settle(ctx context.Context, name string, fence int64, uidvalidity uint32, entries []mailbox.Entry) error {
+	select {
+	case <-l.asked:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return l.Ledger.Settle(ctx, name, fence, uidvalidity, entries)
+}
+
+// What was decided goes into the ledger while the next batch is decided, and to where it belongs only then.
+func TestSettledWhileTheNextIsDecided(t *testing.T) {
+	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {
+		r.action(t, ingest.FateLead, "move:Done")
+		s.Add(arrived, leads(1, 300)...)
+		ledger := &waiter{r.ledger, make(chan struct{})}
+		r.handler.Decide = func(_ context.Context, m ingest.Message) (ingest.Fate, error) {
+			if m.Place.UID == 251 {
+				if n := count(s.Commands(), "UID MOVE"); n != 0 {
+					t.Errorf("moves before anything was settled = %d, want 0", n)
+				}
+				close(ledger.asked)
+			}
+			return ingest.FateLead, nil
+		}
+		r.runOn(t, r.handler, ledger)
+		after(5 * time.Second) // less than the ledger is waited for
+		if n := len(r.ledger.Entries("leads", s.UIDValidity)); n != 300 {
+			t.Errorf("settled = %d, want 300", n)
+		}
+		if n := count(s.Commands(), "UID MOVE"); n == 0 {
+			t.Error("nothing was moved")
+		}
+	})
+}
+
 // What was read ahead of a handler that fails is in hand no longer.
 func TestReadAheadOfAFailure(t *testing.T) {
 	scripted(t, func(t *testing.T, s *mailtest.Script, r *rig) {

@@ -72,7 +72,7 @@ type Handler interface {
 	Open(ctx context.Context, all []Message) Batch
 }
 
-// A Batch are messages on their way to their decisions.
+// A Batch are messages on their way to their decisions. One goroutine at a time uses it; others may be opened meanwhile.
 type Batch interface {
 	// Decide decides messages in order, some in each call, and returns only when the decisions are stored. It gives an outcome for each that
 	// it came to, at least for the first of those that are left; of these only the last may have failed.

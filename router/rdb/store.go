@@ -360,12 +360,19 @@ func (s *Store) answered(ctx context.Context, k storeKeys, r run, c *redis.Cmd) 
 		answers = []any{answers}
 	}
 	for i, q := range r {
-		switch {
-		case err != nil:
+		if err != nil {
 			q.answer.Err = err
-		case i >= len(answers) || !s.decided(ctx, k, q, answers[i].([]any)):
-			again = append(again, q)
+			continue
 		}
+		if i < len(answers) {
+			if a, ok := answers[i].([]any); !ok || len(a) == 0 {
+				q.answer.Err = fmt.Errorf("take answers arrival %d of %d with %T", i+1, len(r), answers[i])
+				continue
+			} else if s.decided(ctx, k, q, a) {
+				continue
+			}
+		}
+		again = append(again, q)
 	}
 	return again, len(r) > 1 && len(again) == len(r)
 }

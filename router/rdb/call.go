@@ -134,8 +134,14 @@ func newCommand(script *redis.Script, keys, room int) command {
 	return append(make(command, 0, fixed+room), "evalsha", script.Hash(), keys)
 }
 
+// A caller is a client or a pipeline.
+type caller interface {
+	redis.Scripter
+	Do(ctx context.Context, args ...any) *redis.Cmd
+}
+
 // whole calls the script by its text.
-func (c command) whole(ctx context.Context, to redis.Scripter, script *redis.Script) *redis.Cmd {
+func (c command) whole(ctx context.Context, to caller, script *redis.Script) *redis.Cmd {
 	args := c[fixed:]
 	keys := make([]string, c[2].(int))
 	for i := range keys {
@@ -168,19 +174,19 @@ func (s *Store) cmds(ctx context.Context, script *redis.Script, all []command) [
 			break
 		}
 		var acked *redis.Cmd
-		send := func(to redis.Cmdable, do func(context.Context, ...any) *redis.Cmd, i int) {
+		send := func(to caller, i int) {
 			if loaded {
-				out[i] = do(ctx, all[i]...)
+				out[i] = to.Do(ctx, all[i]...)
 			} else {
 				out[i], loaded = all[i].whole(ctx, to, script), true // those after it find it loaded
 			}
 		}
 		if len(open) == 1 && s.replies == 0 {
-			send(node, node.Do, open[0])
+			send(node, open[0])
 		} else {
 			_, _ = node.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
 				for _, i := range open {
-					send(p, p.Do, i)
+					send(p, i)
 				}
 				if s.replies > 0 {
 					acked = p.Do(ctx, "WAIT", s.replies, waitFor.Milliseconds())

@@ -231,36 +231,38 @@ func (l *Ledger) GoneOver(ctx context.Context, mailbox, life string) error {
 }
 
 // Settle sets the fate of places, each once.
-func (l *Ledger) Settle(ctx context.Context, mailbox string, fence int64, validity uint32, places []Place) error {
-	if len(places) == 0 {
+func (l *Ledger) Settle(ctx context.Context, mailbox string, fence int64, validity uint32, all []Place) error {
+	if len(all) == 0 {
 		return nil
 	}
 	k := mailboxOf(mailbox)
-	keys := []string{k.is("lease"), k.is("fate"), k.shards(validity), k.is("vals")}
-	numbers := map[string]int{}
-	args := make([]any, 2, 2+4*len(places))
-	args[0], args[1] = fence, validity
-	for _, p := range places {
-		name := strconv.FormatUint(uint64(p.UID/perShard), 10)
-		n, ok := numbers[name]
-		if !ok {
-			n = len(numbers) + 1
-			numbers[name] = n
-			keys = append(keys, k.shard(validity, name))
+	type group struct {
+		shard uint32
+		fate  string
+		anew  bool
+	}
+	places, order := map[group][]any{}, []group{}
+	for _, p := range all {
+		g := group{p.UID / perShard, p.Fate, p.Anew}
+		if places[g] == nil {
+			order = append(order, g)
 		}
 		at := int64(0)
 		if !p.At.IsZero() {
 			at = p.At.Unix()
 		}
-		anew := 0
-		if p.Anew {
-			anew = 1
-		}
-		args = append(args, n, p.UID, p.Fate+"|"+b64(p.Digest[:])+"|"+strconv.FormatInt(at, 10), anew)
+		places[g] = append(places[g], p.UID, p.Fate+"|"+b64(p.Digest[:])+"|"+strconv.FormatInt(at, 10))
+	}
+	keys := []string{k.is("lease"), k.is("fate"), k.shards(validity), k.is("vals")}
+	args := make([]any, 2, 2+2*len(all)+3*len(order))
+	args[0], args[1] = fence, validity
+	for _, g := range order {
+		keys = append(keys, k.shard(validity, strconv.FormatUint(uint64(g.shard), 10)))
+		args = append(append(args, g.fate, len(places[g])/2, g.anew), places[g]...)
 	}
 	n, err := l.store.evalInt(ctx, l.settle, keys, args...)
 	if err != nil {
-		return fmt.Errorf("settle %d places of mailbox %s: %w", len(places), mailbox, err)
+		return fmt.Errorf("settle %d places of mailbox %s: %w", len(all), mailbox, err)
 	}
 	if n < 0 {
 		return fmt.Errorf("settle mailbox %s: %w", mailbox, ErrFenced)

@@ -1,10 +1,14 @@
 package rdb_test
 
 import (
+	"cmp"
 	"errors"
 	"net"
+	"slices"
 	"testing"
 	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"leadfloor/router"
 	"leadfloor/router/hours"
@@ -215,6 +219,46 @@ func TestSettleAnew(t *testing.T) {
 	routertest.Want(t, "fates", a.ByFate["touch"], int64(1))
 	for fate, want := range map[string]int64{"lead": 0, "touch": 1, "other": 1} {
 		routertest.Want(t, "counted as "+fate, a.Fates[fate], want)
+	}
+}
+
+// Many places in one call are set as one after the other: each once, and what was made anew in the place of what was lost.
+func TestSettleMany(t *testing.T) {
+	l := rdb.NewLedger(rdb.New(routertest.Miniredis(t), rdb.Options{}))
+	settle := func(all ...rdb.Place) {
+		t.Helper()
+		if err := l.Settle(t.Context(), "leads", 1, 7, all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, later := [8]byte{1}, [8]byte{2}
+	settle(rdb.Place{UID: 1, Fate: "lead", Digest: first}, rdb.Place{UID: 2, Fate: "lead", Digest: first}, rdb.Place{UID: 3, Fate: "touch", Digest: first})
+	settle(
+		rdb.Place{UID: 1, Fate: "lead", Digest: later},                                                 // set before
+		rdb.Place{UID: 2, Fate: "touch", Digest: first, Anew: true},                                    // of another fate now
+		rdb.Place{UID: 3, Fate: "touch", Digest: later, Anew: true},                                    // of the same
+		rdb.Place{UID: 4, Fate: "lead", Digest: first}, rdb.Place{UID: 4, Fate: "lead", Digest: later}, // twice
+		rdb.Place{UID: 500, Fate: "lead", Digest: first}, rdb.Place{UID: 5, Fate: "other", Digest: first}, // of another shard, and back
+	)
+	want := []rdb.Place{
+		{UID: 1, Fate: "lead", Digest: first}, {UID: 2, Fate: "touch", Digest: first}, {UID: 3, Fate: "touch", Digest: later},
+		{UID: 4, Fate: "lead", Digest: first}, {UID: 5, Fate: "other", Digest: first}, {UID: 500, Fate: "lead", Digest: first},
+	}
+	got, err := l.Settled(t.Context(), "leads", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(got, func(a, b rdb.Place) int { return cmp.Compare(a.UID, b.UID) })
+	if d := gocmp.Diff(want, got); d != "" {
+		t.Errorf("settled (-want +got):\n%s", d)
+	}
+	a, err := l.Account(t.Context(), "leads", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for fate, want := range map[string]int64{"lead": 3, "touch": 2, "other": 1} {
+		routertest.Want(t, "counted as "+fate, a.Fates[fate], want)
+		routertest.Want(t, "there as "+fate, a.ByFate[fate], want)
 	}
 }
 

@@ -103,7 +103,7 @@ func (k *keeper) weigh(ctx context.Context, s *session, uids []uint32, metas map
 }
 
 // look begins to ask for sizes and dates.
-func (k *keeper) look(ctx context.Context, s *session, uids []uint32, then func(map[uint32]meta, error) error) *task {
+func (k *keeper) look(ctx context.Context, s *session, uids []uint32, then func(map[uint32]meta, error)) *task {
 	var metas map[uint32]meta
 	var err error
 	return begin(func() { metas, err = s.fetchMeta(ctx, uidSet(uids), len(uids)) }, func() error {
@@ -115,7 +115,8 @@ func (k *keeper) look(ctx context.Context, s *session, uids []uint32, then func(
 			// A server's silence is no evidence of absence: what was left out here is asked for again as it is read.
 			metas[uid] = meta{uid: uid}
 		}
-		return then(metas, err)
+		then(metas, err)
+		return nil
 	})
 }
 
@@ -163,7 +164,7 @@ type fetched struct {
 }
 
 // fetch begins to fetch a batch.
-func (k *keeper) fetch(ctx context.Context, s *session, part []meta, bytes int64, then func(*fetched) error) *task {
+func (k *keeper) fetch(ctx context.Context, s *session, part []meta, bytes int64, then func(*fetched)) *task {
 	f := &fetched{metas: make(map[uint32]meta, len(part)), bytes: bytes}
 	var size int64
 	for _, m := range part {
@@ -192,7 +193,7 @@ func (k *keeper) fetch(ctx context.Context, s *session, part []meta, bytes int64
 	return begin(func() {
 		ask(f.whole, false, whole)
 		ask(f.heads, true, heads)
-	}, func() error { return then(f) })
+	}, func() error { then(f); return nil })
 }
 
 // read gives the messages of a batch. Those that were asked for and did not come are asked for again, then alone, then by sequence number;

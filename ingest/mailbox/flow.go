@@ -139,13 +139,12 @@ func (f *flow) send(ctx context.Context) {
 		}
 		chunk := f.uids[:min(len(f.uids), n)]
 		f.uids = f.uids[len(chunk):]
-		f.errand = f.look(ctx, f.s, chunk, func(metas map[uint32]meta, err error) error {
+		f.errand = f.look(ctx, f.s, chunk, func(metas map[uint32]meta, err error) {
 			if f.broken = err; err == nil {
 				var more []meta
 				more, f.broken = f.weigh(ctx, f.s, chunk, metas)
 				f.todo = append(f.todo, more...)
 			}
-			return nil
 		})
 	case len(f.todo) > 0 && !full:
 		part, size := f.part(f.todo)
@@ -157,11 +156,10 @@ func (f *flow) send(ctx context.Context) {
 			return
 		}
 		f.todo = f.todo[len(part):]
-		f.errand = f.fetch(ctx, f.s, part, size, func(got *fetched) error {
+		f.errand = f.fetch(ctx, f.s, part, size, func(got *fetched) {
 			var b *batch
 			b, f.broken = f.open(ctx, f.s, got, f.line)
 			f.line = append(f.line, b)
-			return nil
 		})
 	}
 }

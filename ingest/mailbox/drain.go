@@ -106,7 +106,7 @@ func (k *keeper) weigh(ctx context.Context, s *session, uids []uint32, metas map
 func (k *keeper) look(ctx context.Context, s *session, uids []uint32, then func(map[uint32]meta, error)) *task {
 	var metas map[uint32]meta
 	var err error
-	return begin(func() { metas, err = s.fetchMeta(ctx, uidSet(uids), len(uids)) }, func() error {
+	return startTask(func() { metas, err = s.fetchMeta(ctx, uidSet(uids), len(uids)) }, func() error {
 		missing := slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool { _, ok := metas[uid]; return ok })
 		if err != nil {
 			k.book.suspect(missing)
@@ -190,7 +190,7 @@ func (k *keeper) fetch(ctx context.Context, s *session, part []meta, bytes int64
 		}
 	}
 	whole, heads := k.allowance(size, len(f.whole)), int64(len(f.heads))*headSize
-	return begin(func() {
+	return startTask(func() {
 		ask(f.whole, false, whole)
 		ask(f.heads, true, heads)
 	}, func() error { then(f); return nil })

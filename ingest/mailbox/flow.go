@@ -29,7 +29,7 @@ type task struct {
 	then func() error // what the flow makes of it
 }
 
-func begin(work func(), then func() error) *task {
+func startTask(work func(), then func() error) *task {
 	t := &task{make(chan struct{}), then}
 	go func() {
 		defer close(t.done)
@@ -116,7 +116,7 @@ func (f *flow) advance(ctx context.Context) error {
 			b.since = time.Now()
 		}
 		var outcomes []ingest.Outcome
-		f.decision = begin(func() { outcomes = f.decide(ctx, b) }, func() error { return f.decided(ctx, b, outcomes) })
+		f.decision = startTask(func() { outcomes = f.decide(ctx, b) }, func() error { return f.decided(ctx, b, outcomes) })
 	}
 	if f.errand == nil && f.broken == nil && ctx.Err() == nil {
 		settled := f.settled
@@ -213,7 +213,7 @@ func (f *flow) put(ctx context.Context, b *batch) error {
 		return err
 	}
 	var err error
-	f.settling = begin(func() { err = f.write(ctx, entries) }, func() error {
+	f.settling = startTask(func() { err = f.write(ctx, entries) }, func() error {
 		if err != nil {
 			return err
 		}
